@@ -1,0 +1,90 @@
+package metering
+
+import (
+	"fmt"
+	"math/big"
+	"strings"
+)
+
+// PicosPerUnit is the resolution of a [Number].
+const PicosPerUnit = 1_000_000_000_000
+
+// Number is an exact decimal with twelve places, the resolution of a metered
+// property. The value is Units + Picos/1e12 with Picos in [0, 1e12) for
+// negative numbers too, so that a column of each can be summed and carried.
+type Number struct {
+	Units int64
+	Picos int64
+}
+
+// NumberOf returns the whole number n.
+func NumberOf(n int64) Number { return Number{Units: n} }
+
+// ParseNumber reads a JSON number, exponents included. A number that does not
+// fit, or has more than twelve decimals, is ErrInvalid: it is never rounded.
+func ParseNumber(s string) (Number, error) {
+	if len(s) > 64 || s == "" || strings.ContainsAny(s, "/_xXpPiInN ") {
+		return Number{}, fmt.Errorf("number %.64q: %w", s, ErrInvalid)
+	}
+	if _, exp, ok := strings.Cut(strings.ToLower(s), "e"); ok && len(strings.TrimLeft(exp, "+-0")) > 2 {
+		return Number{}, fmt.Errorf("number %q is out of range: %w", s, ErrInvalid)
+	}
+	r, ok := new(big.Rat).SetString(s)
+	if !ok {
+		return Number{}, fmt.Errorf("number %q: %w", s, ErrInvalid)
+	}
+	r.Mul(r, new(big.Rat).SetInt64(PicosPerUnit))
+	if !r.IsInt() {
+		return Number{}, fmt.Errorf("number %q has more than twelve decimals: %w", s, ErrInvalid)
+	}
+	units, picos := new(big.Int).DivMod(r.Num(), big.NewInt(PicosPerUnit), new(big.Int))
+	if !units.IsInt64() {
+		return Number{}, fmt.Errorf("number %q is out of range: %w", s, ErrInvalid)
+	}
+	return Number{Units: units.Int64(), Picos: picos.Int64()}, nil
+}
+
+// Add returns n + m, carried.
+func (n Number) Add(m Number) Number { return Number{n.Units + m.Units, n.Picos + m.Picos}.Normal() }
+
+// Normal carries Picos into Units.
+func (n Number) Normal() Number {
+	carry := n.Picos / PicosPerUnit
+	n.Picos %= PicosPerUnit
+	if n.Picos < 0 {
+		n.Picos += PicosPerUnit
+		carry--
+	}
+	n.Units += carry
+	return n
+}
+
+// Compare returns -1, 0 or 1.
+func (n Number) Compare(m Number) int {
+	n, m = n.Normal(), m.Normal()
+	switch {
+	case n.Units < m.Units || n.Units == m.Units && n.Picos < m.Picos:
+		return -1
+	case n == m:
+		return 0
+	default:
+		return 1
+	}
+}
+
+// Rat returns the exact value, for averages.
+func (n Number) Rat() *big.Rat {
+	r := new(big.Rat).SetInt64(n.Picos)
+	r.Quo(r, new(big.Rat).SetInt64(PicosPerUnit))
+	return r.Add(r, new(big.Rat).SetInt64(n.Units))
+}
+
+// String is the exact decimal without an exponent or superfluous zeros.
+func (n Number) String() string {
+	s := n.Rat().FloatString(12)
+	s = strings.TrimRight(strings.TrimRight(s, "0"), ".")
+	if s == "" || s == "-" {
+		return "0"
+	}
+	return s
+}
