@@ -1,0 +1,111 @@
+package config
+
+import "time"
+
+// Upstream is one provider. Whatever is left out comes from its preset.
+type Upstream struct {
+	// BaseURL is what the client's path, without the name segment, is appended
+	// to. Clients bring /v1 themselves, so it must not end in /v1. Default: the
+	// preset's.
+	BaseURL string `yaml:"base_url"`
+
+	// Preset names the vendor whose traits hold: dialect, place of the key, base
+	// URL, prices, quirks. Default: the upstream's own name where that is a known
+	// vendor, else "openai-compatible". `weir upstream presets` lists them.
+	Preset string `yaml:"preset"`
+
+	// Dialect is the wire protocol: openai, anthropic or gemini. Default: the
+	// preset's.
+	Dialect string `yaml:"dialect"`
+
+	// Provider names whose prices apply. Default: the preset's. Without prices a
+	// call is recorded as unpriced, never as free.
+	Provider string `yaml:"provider"`
+
+	// Credentials are the operator's keys for this provider; calls take turns.
+	// Required, unless Auth is client or the preset is of a server that needs
+	// none. They are sent to this upstream only and never printed.
+	Credentials []Credential `yaml:"credentials"`
+
+	// Auth says whose credential the provider gets. "weir", the default: one of
+	// Credentials, in place of the client's Weir key. "client": the client's own,
+	// untouched; its Weir key comes in X-Weir-Key.
+	Auth string `yaml:"auth"`
+
+	// Default makes this the upstream of paths that begin with /v1/. At most one
+	// may say so; a single upstream is the default without saying so.
+	Default bool `yaml:"default"`
+
+	// Test says that test keys (weir_test_…) may call this upstream. Default
+	// false: with a real provider they would cost money that is never billed.
+	Test bool `yaml:"test"`
+
+	// Timeouts bound how long this upstream may take.
+	Timeouts Timeouts `yaml:"timeouts"`
+
+	// IncludeUsage says what happens to a streamed chat completion that does not
+	// ask for its usage, on providers that then report none. "splice": it is
+	// asked for, and the client does not see the difference. "leave": it is asked
+	// for, and the extra frame stays in the answer. "estimate": the request stays
+	// as it is; numbers the provider does not report are estimated and marked so.
+	// "refuse": 400. Default: the preset's, which is splice where the provider
+	// needs asking and estimate where it reports by itself.
+	IncludeUsage string `yaml:"include_usage"`
+
+	// Drain reads a stream whose client has gone on to its end, for the exact
+	// usage, instead of closing it after two seconds. The provider bills for what
+	// it then generates. Default false.
+	Drain bool `yaml:"drain"`
+
+	// MaxConns is how many connections to this upstream may be open at once; a
+	// call beyond them waits for Timeouts.Connect. Default 10000.
+	MaxConns int `yaml:"max_conns"`
+
+	// Proxy is the URL of a forward proxy on the way to this upstream, http://
+	// with user and password where it wants them. Empty, the default: none; the
+	// variables HTTP_PROXY and HTTPS_PROXY do not count.
+	Proxy Secret `yaml:"proxy"`
+}
+
+// Credential is one key of the operator for a provider.
+type Credential struct {
+	// Key is the key itself; usually ${NAME} or ${file:/path}.
+	Key Secret `yaml:"key"`
+}
+
+// Timeouts bound the steps of a call to an upstream. 0 means no limit.
+type Timeouts struct {
+	// Connect bounds the connection, TLS included. Default 10s.
+	Connect time.Duration `yaml:"connect"`
+
+	// Header bounds the wait for the head of the answer once the request is sent.
+	// Models think for minutes before the first byte. Default 10m.
+	Header time.Duration `yaml:"header"`
+
+	// Idle bounds the silence between two pieces of an answer. Default 10m.
+	Idle time.Duration `yaml:"idle"`
+
+	// Total bounds the whole call, streams included. Default 0: no limit.
+	Total time.Duration `yaml:"total"`
+}
+
+// Values of [Upstream.Auth].
+const (
+	AuthWeir   = "weir"
+	AuthClient = "client"
+)
+
+// Values of [Upstream.IncludeUsage].
+const (
+	UsageSplice   = "splice"
+	UsageLeave    = "leave"
+	UsageEstimate = "estimate"
+	UsageRefuse   = "refuse"
+)
+
+// setDefaults fills a fresh upstream; what a file says then overwrites it.
+func (u *Upstream) setDefaults() {
+	u.Auth = AuthWeir
+	u.MaxConns = 10_000
+	u.Timeouts = Timeouts{Connect: 10 * time.Second, Header: 10 * time.Minute, Idle: 10 * time.Minute}
+}

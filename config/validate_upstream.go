@@ -1,0 +1,157 @@
+package config
+
+import (
+	"fmt"
+	"net"
+	"net/url"
+	"regexp"
+	"slices"
+	"strings"
+)
+
+// upstreamName is what may be the first segment of a path.
+var upstreamName = regexp.MustCompile(`^[a-z0-9][a-z0-9._-]{0,62}$`)
+
+// versionSegment is a path segment that clients bring with their own path.
+var versionSegment = regexp.MustCompile(`^v1(beta\d*|alpha\d*)?$`)
+
+// upstream checks the upstream of that name.
+func (c Config) upstream(p *problems, name string) {
+	path := "upstreams." + name
+	u := c.Upstreams[name]
+	switch {
+	case versionSegment.MatchString(name):
+		p.add(path, "cannot be a name: /"+name+"/ is where API paths begin")
+	case !upstreamName.MatchString(name):
+		p.add(path, "a name has lower-case letters, digits, dots, dashes and underscores, at most 63, and begins with a letter or digit")
+	}
+	if _, ok := PresetNamed(u.Preset); u.Preset != "" && !ok {
+		p.add(path+".preset", "no such vendor"+didYouMean(u.Preset, presetNames())+"; a server that speaks the OpenAI protocol is "+compatiblePreset)
+		return // what it should have filled in would only be reported as missing
+	}
+	t := u.resolve(name)
+	if dialectOK := checkDialect(p, path, t); dialectOK {
+		c.baseURL(p, path, t)
+	}
+	checkAuth(p, path, t)
+	choice(p, path+".include_usage", t.IncludeUsage, UsageSplice, UsageLeave, UsageEstimate, UsageRefuse)
+	checkTimeouts(p, path+".timeouts", u.Timeouts)
+	if u.MaxConns < 1 {
+		p.add(path+".max_conns", "must be at least 1")
+	}
+	storeURL(p, path+".proxy", u.Proxy, "http")
+}
+
+func presetNames() []string {
+	var names []string
+	for _, v := range Presets() {
+		names = append(names, v.Name)
+	}
+	return names
+}
+
+// checkDialect reports whether the dialect is one this version reads.
+func checkDialect(p *problems, path string, t Target) bool {
+	if slices.Contains(dialects(), t.Dialect) {
+		return true
+	}
+	where := path + ".dialect"
+	if slices.Contains(plannedDialects(), t.Dialect) {
+		message := "this version does not read " + t.Dialect + " yet; it reads " + oneOf(dialects())
+		if t.Dialect == dialectCohere {
+			message += `. Cohere's OpenAI-compatible endpoint works: dialect: openai, base_url: https://api.cohere.ai/compatibility`
+		}
+		p.add(where, message)
+		return false
+	}
+	p.add(where, "want "+oneOf(dialects())+didYouMean(t.Dialect, dialects()))
+	return false
+}
+
+// baseURL checks where requests would go. A value that does not parse is not
+// quoted: it may be a secret in the wrong field.
+func (c Config) baseURL(p *problems, path string, t Target) {
+	path += ".base_url"
+	if t.BaseURL == "" {
+		message := "is missing"
+		if t.Preset.Example != "" {
+			message += "; " + t.Preset.Title + " has no fixed address, it looks like " + t.Preset.Example
+		}
+		p.add(path, message)
+		return
+	}
+	u, err := url.Parse(t.BaseURL)
+	switch {
+	case err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "":
+		p.add(path, "want http:// or https://, a host and perhaps a path")
+		return
+	case u.User != nil:
+		p.add(path, "must not hold a user or password; keys belong in credentials")
+	case u.RawQuery != "" || u.ForceQuery || u.Fragment != "":
+		p.add(path, "must not have a query or fragment; the client brings its own")
+	}
+	checkBasePath(p, path, u)
+	if c.isOwn(u) {
+		p.add(path, "is Weir's own address: every call would come back to itself")
+	}
+}
+
+// checkBasePath finds what the client's own path would bring a second time.
+func checkBasePath(p *problems, path string, u *url.URL) {
+	segments := strings.Split(strings.Trim(u.Path, "/"), "/")
+	for i, s := range segments {
+		if !versionSegment.MatchString(s) {
+			continue
+		}
+		rest := *u
+		rest.Path, rest.RawPath = strings.TrimRight("/"+strings.Join(segments[:i], "/"), "/"), ""
+		rest.User, rest.RawQuery, rest.Fragment = nil, "", ""
+		p.add(path, fmt.Sprintf("the client's path brings /%s itself, so calls would go to /%s/%s; write %s", s, s, s, rest.String()))
+		return
+	}
+	if strings.Contains(u.Path, "//") {
+		p.add(path, "has an empty path segment (//)")
+	}
+}
+
+// isOwn reports whether u is one of our listeners on this machine.
+func (c Config) isOwn(u *url.URL) bool {
+	port := u.Port()
+	if !loopback(u.Hostname()) || port == "" || port == "0" {
+		return false
+	}
+	for _, listen := range []string{c.Listen, c.Console.Listen} {
+		host, own, err := net.SplitHostPort(listen)
+		if err == nil && own == port && (loopback(host) || wildcard(host)) {
+			return true
+		}
+	}
+	return false
+}
+
+func checkAuth(p *problems, path string, t Target) {
+	choice(p, path+".auth", t.Auth, AuthWeir, AuthClient)
+	for i, cred := range t.Credentials {
+		where := fmt.Sprintf("%s.credentials[%d].key", path, i)
+		switch key := cred.Key.Reveal(); {
+		case key == "":
+			p.add(where, "is empty")
+		case strings.ContainsFunc(key, func(r rune) bool { return r <= ' ' || r > '~' }):
+			p.add(where, "has a space, line end or other character that no header can carry")
+		case strings.HasPrefix(key, "weir_"):
+			p.add(where, "is a key that Weir issues; the provider's own belongs here")
+		}
+	}
+	switch {
+	case t.Auth == AuthClient && len(t.Credentials) > 0:
+		p.add(path+".credentials", "would never be used with auth: client")
+	case t.Auth == AuthWeir && len(t.Credentials) == 0 && !t.Preset.KeyOptional:
+		p.add(path+".credentials", `is missing; write [{key: "${NAME_OF_A_VARIABLE}"}], or auth: client if clients bring their own`)
+	}
+}
+
+func checkTimeouts(p *problems, path string, t Timeouts) {
+	if t.Connect == 0 {
+		p.add(path+".connect", "must be above zero: a dead host would hold calls for ever")
+	}
+}
