@@ -62,7 +62,7 @@ func nearest(word string, candidates []string) string {
 	for _, c := range candidates {
 		d := distance(word, c)
 		if word != "" && (strings.HasPrefix(word, c) || strings.HasPrefix(c, word)) {
-			d = min(d, 1)
+			d = min(d, 2)
 		}
 		if d < at {
 			best, at = c, d
