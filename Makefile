@@ -1,0 +1,55 @@
+# Weir. `make` alone lists the targets.
+
+GO       ?= go
+FUZZTIME ?= 10s
+# What runs again under the race detector: where goroutines share state.
+RACE     ?= ./metering/... ./proxy/...
+# Flags of the benchmark, e.g. BENCH='--quick'.
+BENCH    ?=
+
+SERVICES := deploy/test/with-services
+CLIENTS  := deploy/clients/node_modules/.package-lock.json
+
+.DEFAULT_GOAL := help
+.PHONY: help build test quick race lint fuzz bench clients tools
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+build: ## build ./weir
+	$(GO) build -o weir .
+
+test: tools $(CLIENTS) ## everything, with Redis, PostgreSQL, nginx and the npm clients; installs and starts what it needs and stops it again
+	$(SERVICES) sh -ec '$(GO) vet ./...; $(GO) test -timeout 12m ./...; $(GO) test -short -race -timeout 12m $(RACE)'
+
+quick: ## Go alone: vet and the short tests; no services, no root, under a minute
+	$(GO) vet ./...
+	$(GO) test -short ./...
+
+race: tools ## the tests under the race detector, with services
+	$(SERVICES) $(GO) test -race -timeout 20m $(RACE)
+
+clients: $(CLIENTS) ## the vendors' own SDKs through Weir, compared with direct calls
+	$(GO) test -count=1 -v ./deploy/clients
+
+lint: ## golangci-lint with .golangci.yml
+	@command -v golangci-lint >/dev/null || { echo "golangci-lint v2 is missing: https://golangci-lint.run/docs/welcome/install/local/" >&2; exit 1; }
+	golangci-lint run ./...
+
+fuzz: ## every fuzz test for FUZZTIME (10s) each
+	@set -e; for pkg in $$($(GO) list ./...); do \
+		for name in $$($(GO) test -list '^Fuzz' $$pkg | grep '^Fuzz' || true); do \
+			echo "== $$pkg $$name"; \
+			$(GO) test -run '^$$' -fuzz "^$$name\$$" -fuzztime $(FUZZTIME) $$pkg; \
+		done; \
+	done
+
+bench: ## cost per call, chunk and open stream against nginx (BENCH='--quick' for a look)
+	$(GO) run ./deploy/bench $(BENCH)
+
+tools: # what the tests run beside Go
+	@deploy/test/install
+
+$(CLIENTS): deploy/clients/package.json deploy/clients/package-lock.json | tools
+	cd deploy/clients && npm ci --no-audit --no-fund
+	@touch $@
