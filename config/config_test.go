@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"go.yaml.in/yaml/v3"
 
 	"github.com/weirhq/weir/config"
 )
@@ -242,5 +243,26 @@ func TestLoad_ErrorListsEverything(t *testing.T) {
 	}
 	if n := strings.Count(err.Error(), "\n  "); n != 4 {
 		t.Errorf("%d problems, want 4:\n%v", n, err)
+	}
+}
+
+// TestLoad_Compose loads the configuration inside the Compose file, as Compose
+// would hand it over.
+func TestLoad_Compose(t *testing.T) {
+	t.Parallel()
+	b, err := os.ReadFile(filepath.Join("..", "deploy", "compose.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var compose struct {
+		Configs map[string]struct{ Content string }
+	}
+	if err := yaml.Unmarshal(b, &compose); err != nil {
+		t.Fatal(err)
+	}
+	text := strings.ReplaceAll(compose.Configs["weir"].Content, "$$", "$")
+	c := mustLoad(t, text, env{"REDIS_URL": "redis://redis:6379/0", "DATABASE_URL": "postgres://weir:pw@postgres:5432/weir", "OPENAI_API_KEY": "k"})
+	if !c.Targets()[0].Default || c.Redis.IsZero() || c.Database.IsZero() {
+		t.Errorf("it says %+v", c)
 	}
 }
