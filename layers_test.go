@@ -252,11 +252,12 @@ func TestLayers(t *testing.T) {
 func TestLayers_FindsViolations(t *testing.T) {
 	t.Parallel()
 	imports := func(paths ...string) string {
-		text := "package p\n"
+		var text strings.Builder
+		text.WriteString("package p\n")
 		for _, p := range paths {
-			text += fmt.Sprintf("import _ %q\n", strings.Replace(p, "weir:", module+"/", 1))
+			fmt.Fprintf(&text, "import _ %q\n", strings.Replace(p, "weir:", module+"/", 1))
 		}
-		return text
+		return text.String()
 	}
 	for _, tt := range []struct {
 		name, file, text, want string

@@ -32,7 +32,7 @@ func (d *decoder) decode(path string, n *yaml.Node, v reflect.Value) {
 		}
 		n = expanded
 	}
-	if u, ok := v.Addr().Interface().(yaml.Unmarshaler); ok {
+	if u, ok := reflect.TypeAssert[yaml.Unmarshaler](v.Addr()); ok {
 		if err := u.UnmarshalYAML(n); err != nil {
 			d.at(path, n, err.Error())
 		}
@@ -93,12 +93,12 @@ func basic(n *yaml.Node, v reflect.Value) error {
 		case "true", "false":
 			v.SetBool(n.Value == "true")
 		default:
-			return errWant("true or false")
+			return wantError("true or false")
 		}
 	case reflect.Int:
 		i, err := strconv.Atoi(n.Value)
 		if err != nil {
-			return errWant("a whole number")
+			return wantError("a whole number")
 		}
 		v.SetInt(int64(i))
 	default:
@@ -148,7 +148,7 @@ func (d *decoder) field(path, key string, at, value *yaml.Node, v reflect.Value)
 // entry sets one key of map v.
 func (d *decoder) entry(path, key string, value *yaml.Node, v reflect.Value) {
 	fresh := reflect.New(v.Type().Elem())
-	if f, ok := fresh.Interface().(interface{ setDefaults() }); ok {
+	if f, ok := reflect.TypeAssert[interface{ setDefaults() }](fresh); ok {
 		f.setDefaults()
 	}
 	d.decode(path, value, fresh.Elem())

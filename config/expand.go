@@ -39,7 +39,7 @@ func (x expander) expand(s string) (string, []error) {
 		out.WriteString(s[:i])
 		inner, rest, ok := strings.Cut(s[i+2:], "}")
 		if !ok {
-			return out.String(), append(errs, errWant(`"}" after "${"; a literal "${" is written "$${"`))
+			return out.String(), append(errs, wantError(`"}" after "${"; a literal "${" is written "$${"`))
 		}
 		value, err := x.value(inner)
 		if err != nil {
@@ -57,7 +57,7 @@ func (x expander) value(inner string) (string, error) {
 	}
 	name, fallback, hasFallback := strings.Cut(inner, ":-")
 	if !variable.MatchString(name) {
-		return "", errWant("${NAME}, ${NAME:-default} or ${file:/path}")
+		return "", wantError("${NAME}, ${NAME:-default} or ${file:/path}")
 	}
 	value, set := x.env(name)
 	switch {

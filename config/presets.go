@@ -1,14 +1,23 @@
 package config
 
+import "slices"
+
 // Presets returns what is known of the vendors, as data. Base URLs are what a
 // client's path, /v1 included, is appended to. A vendor whose streams report
 // usage unasked has IncludeUsage estimate: its requests need no edit, and an
 // estimate is made only if it should report nothing after all.
-func Presets() []Preset {
-	bearer := func(p Preset) Preset {
-		p.Dialect, p.Header, p.Scheme = dialectOpenAI, headerAuthorization, schemeBearer
-		return p
-	}
+func Presets() []Preset { return slices.Concat(ownProtocols(), compatibles(), locals()) }
+
+// bearer completes a preset that speaks the OpenAI protocol and takes its key
+// as OpenAI does.
+func bearer(p Preset) Preset {
+	p.Dialect, p.Header, p.Scheme = dialectOpenAI, headerAuthorization, schemeBearer
+	return p
+}
+
+// ownProtocols are the vendors whose protocol others imitate, and those that
+// speak one of their own.
+func ownProtocols() []Preset {
 	return []Preset{
 		{
 			Name: "anthropic", Title: "Anthropic", Dialect: dialectAnthropic, Provider: "anthropic",
@@ -32,6 +41,21 @@ func Presets() []Preset {
 			Name: "openai", Title: "OpenAI", Provider: "openai",
 			BaseURL: "https://api.openai.com", SDKPath: "/v1", IncludeUsage: UsageSplice,
 		}),
+		{
+			Name: "cohere", Title: "Cohere", Dialect: dialectCohere, Provider: "cohere",
+			BaseURL: "https://api.cohere.com", Header: headerAuthorization, Scheme: schemeBearer, IncludeUsage: UsageEstimate,
+			Quirks: []string{"Its OpenAI-compatible endpoint works: dialect: openai with base_url: https://api.cohere.ai/compatibility."},
+		},
+		{
+			Name: "bedrock", Title: "Amazon Bedrock", Dialect: dialectBedrock, Provider: "bedrock",
+			Example: "https://bedrock-runtime.us-east-1.amazonaws.com", Header: headerAuthorization, Scheme: schemeBearer, IncludeUsage: UsageEstimate,
+		},
+	}
+}
+
+// compatibles are the hosted vendors that speak the OpenAI protocol.
+func compatibles() []Preset {
+	return []Preset{
 		bearer(Preset{
 			Name: compatiblePreset, Title: "A server that speaks the OpenAI protocol",
 			Example: "https://llm.example.com", SDKPath: "/v1", IncludeUsage: UsageSplice,
@@ -94,6 +118,12 @@ func Presets() []Preset {
 			Name: "zai", Title: "Z.ai", Provider: "zai",
 			BaseURL: "https://api.z.ai/api/paas/v4", IncludeUsage: UsageEstimate,
 		}),
+	}
+}
+
+// locals are servers that people run themselves, at their own default ports.
+func locals() []Preset {
+	return []Preset{
 		bearer(Preset{
 			Name: "llamacpp", Title: "llama.cpp server", KeyOptional: true,
 			Example: "http://127.0.0.1:8090", SDKPath: "/v1", IncludeUsage: UsageSplice,
@@ -111,14 +141,5 @@ func Presets() []Preset {
 			Name: "vllm", Title: "vLLM", KeyOptional: true,
 			BaseURL: "http://127.0.0.1:8000", SDKPath: "/v1", IncludeUsage: UsageSplice,
 		}),
-		{
-			Name: "cohere", Title: "Cohere", Dialect: dialectCohere, Provider: "cohere",
-			BaseURL: "https://api.cohere.com", Header: headerAuthorization, Scheme: schemeBearer, IncludeUsage: UsageEstimate,
-			Quirks: []string{"Its OpenAI-compatible endpoint works: dialect: openai with base_url: https://api.cohere.ai/compatibility."},
-		},
-		{
-			Name: "bedrock", Title: "Amazon Bedrock", Dialect: dialectBedrock, Provider: "bedrock",
-			Example: "https://bedrock-runtime.us-east-1.amazonaws.com", Header: headerAuthorization, Scheme: schemeBearer, IncludeUsage: UsageEstimate,
-		},
 	}
 }

@@ -49,7 +49,7 @@ func (Secret) MarshalYAML() (any, error) { return redacted, nil }
 // UnmarshalYAML reads a scalar.
 func (s *Secret) UnmarshalYAML(n *yaml.Node) error {
 	if n.Kind != yaml.ScalarNode {
-		return errWant("a string")
+		return wantError("a string")
 	}
 	if n.Tag != "!!null" {
 		s.value = n.Value

@@ -84,8 +84,9 @@ upstreams:
   local: {preset: ollama}
   cohere: {dialect: openai, base_url: "https://api.cohere.ai/compatibility", credentials: [{key: k}]}
 `, nil)
-	var got []traits
-	for _, x := range c.Targets() {
+	targets := c.Targets()
+	got := make([]traits, 0, len(targets))
+	for _, x := range targets {
 		if x.Default {
 			t.Errorf("%s is the default, and none was named", x.Name)
 		}

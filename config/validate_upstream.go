@@ -43,8 +43,9 @@ func (c Config) upstream(p *problems, name string) {
 }
 
 func presetNames() []string {
-	var names []string
-	for _, v := range Presets() {
+	all := Presets()
+	names := make([]string, 0, len(all))
+	for _, v := range all {
 		names = append(names, v.Name)
 	}
 	return names

@@ -1,7 +1,6 @@
 package config
 
 import (
-	"fmt"
 	"math"
 	"strconv"
 	"strings"
@@ -10,18 +9,18 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// errWant says what a value should have been. It never holds the value, which
+// wantError says what a value should have been. It never holds the value, which
 // may be a secret in the wrong place.
-type errWant string
+type wantError string
 
-func (e errWant) Error() string { return "want " + string(e) }
+func (e wantError) Error() string { return "want " + string(e) }
 
 // Size is a number of bytes.
 type Size int64
 
 // UnmarshalYAML reads bytes, with a unit or without.
 func (s *Size) UnmarshalYAML(n *yaml.Node) error {
-	const want = errWant("a size such as 65536, 64KiB or 10MB")
+	const want = wantError("a size such as 65536, 64KiB or 10MB")
 	text := strings.TrimSpace(n.Value)
 	digits := strings.TrimRight(text, "kKMGTiBb ")
 	unit := map[string]int64{
@@ -61,7 +60,7 @@ func (s *Sync) UnmarshalYAML(n *yaml.Node) error {
 	}
 	d, err := time.ParseDuration(n.Value)
 	if n.Kind != yaml.ScalarNode || err != nil || d <= 0 {
-		return errWant(`a duration such as 5ms, or "always"`)
+		return wantError(`a duration such as 5ms, or "always"`)
 	}
 	*s = Sync(d)
 	return nil
@@ -82,7 +81,7 @@ func duration(n *yaml.Node) (time.Duration, error) {
 	}
 	d, err := time.ParseDuration(n.Value)
 	if err != nil || d < 0 {
-		return 0, fmt.Errorf("%w", errWant("a duration such as 500ms, 30s or 10m"))
+		return 0, wantError("a duration such as 500ms, 30s or 10m")
 	}
 	return d, nil
 }

@@ -12,6 +12,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -60,68 +61,50 @@ func main() {
 	if o.quick {
 		o.rounds, o.duration, o.gap, o.idle, o.results = 3, time.Second, 5*time.Millisecond, 1000, ""
 	}
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	if err := run(ctx, o); err != nil {
+	if err := interruptible(o); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
 	}
 }
 
+// interruptible runs until it is done or told to stop.
+func interruptible(o options) error {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	return run(ctx, o)
+}
+
 // run is the whole measurement.
-func run(ctx context.Context, o options) error {
-	if runtime.GOOS != "linux" {
-		return fmt.Errorf("%s: processor time is read from /proc, which is Linux", runtime.GOOS)
-	}
-	if err := raiseFiles(); err != nil {
-		return err
-	}
-	// One processor is the proxies', another ours: the load must not push what is
-	// measured around. The proxies take turns, so one is enough for both.
-	if err := pinSelf(); err != nil {
+func run(ctx context.Context, o options) (err error) {
+	if err := prepare(); err != nil {
 		return err
 	}
 	dir, err := os.MkdirTemp("", "weir-bench-")
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(dir)
+	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
 	up, err := startUpstream(o.chunks, o.gap)
 	if err != nil {
 		return err
 	}
 	defer up.close()
-
 	direct := &peer{name: "direct", calls: up.addr(), streams: up.addr(), key: upstreamKey}
-	var peers []*peer
+	peers, err := startPeers(ctx, dir, up.addr(), o)
 	defer func() {
 		for _, p := range peers {
 			p.stop()
 		}
 	}()
-	for name := range strings.SplitSeq(o.peers, ",") {
-		start, ok := map[string]func(context.Context, string, string, options) (*peer, error){"nginx": startNginx, "weir": startWeir}[name]
-		if !ok {
-			return fmt.Errorf("peer %q: want nginx or weir", name)
-		}
-		p, err := start(ctx, dir, up.addr(), o)
-		if err != nil {
-			return fmt.Errorf("start %s: %w", name, err)
-		}
-		peers = append(peers, p)
+	if err != nil {
+		return err
 	}
 	r, err := measure(ctx, o, direct, peers)
 	if err != nil {
 		return err
 	}
-	for _, p := range peers {
-		if p.recorded == nil {
-			continue
-		}
-		if r.Recorded, err = p.recorded(ctx); err != nil {
-			return err
-		}
-		r.Sent = p.sent.Load()
+	if err := r.count(ctx, peers); err != nil {
+		return err
 	}
 	r.print(os.Stdout)
 	if r.Recorded != r.Sent {
@@ -131,4 +114,36 @@ func run(ctx context.Context, o options) error {
 		return nil
 	}
 	return r.write(o.results)
+}
+
+// prepare makes this process and machine ready. One processor is the proxies',
+// another ours: the load must not push what is measured around. The proxies take
+// turns, so one is enough for both.
+func prepare() error {
+	if runtime.GOOS != "linux" {
+		return fmt.Errorf("%s: processor time is read from /proc, which is Linux", runtime.GOOS)
+	}
+	if err := raiseFiles(); err != nil {
+		return err
+	}
+	return pinSelf()
+}
+
+// startPeers starts what is to be measured. What it returns must be stopped,
+// with an error too.
+func startPeers(ctx context.Context, dir, upstream string, o options) ([]*peer, error) {
+	starts := map[string]func(context.Context, string, string, options) (*peer, error){"nginx": startNginx, "weir": startWeir}
+	var peers []*peer
+	for name := range strings.SplitSeq(o.peers, ",") {
+		start, ok := starts[name]
+		if !ok {
+			return peers, fmt.Errorf("peer %q: want nginx or weir", name)
+		}
+		p, err := start(ctx, dir, upstream, o)
+		if err != nil {
+			return peers, fmt.Errorf("start %s: %w", name, err)
+		}
+		peers = append(peers, p)
+	}
+	return peers, nil
 }

@@ -140,13 +140,13 @@ func startNginx(ctx context.Context, dir, upstream string, _ options) (*peer, er
 		p.stop()
 		return nil, err
 	}
-	// The master only waits; a short life is not worth a wrong figure, so both count.
+	// The master only waits, and counts all the same.
 	workers, err := children(p.cmd.Process.Pid)
 	if err != nil || len(workers) != 1 {
 		p.stop()
 		return nil, fmt.Errorf("nginx has %d workers, want one: %w", len(workers), err)
 	}
-	p.pids = append(workers, p.cmd.Process.Pid)
+	p.pids = []int{workers[0], p.cmd.Process.Pid}
 	return p, p.pinAll()
 }
 

@@ -103,6 +103,20 @@ func field(file, name string) string {
 	return ""
 }
 
+// count compares what was sent with what is on record.
+func (r *report) count(ctx context.Context, peers []*peer) (err error) {
+	for _, p := range peers {
+		if p.recorded == nil {
+			continue
+		}
+		r.Sent = p.sent.Load()
+		if r.Recorded, err = p.recorded(ctx); err != nil {
+			return fmt.Errorf("count the calls of %s: %w", p.name, err)
+		}
+	}
+	return nil
+}
+
 // median returns the middle of the values.
 func median(values []float64) float64 {
 	v := slices.Sorted(slices.Values(values))

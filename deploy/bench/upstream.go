@@ -21,6 +21,8 @@ type upstream struct {
 	ln     net.Listener
 	chunks int
 	gap    time.Duration
+	// completion is built once: making it is not what is measured.
+	completion string
 
 	mu     sync.Mutex
 	open   map[net.Conn]bool
@@ -33,7 +35,7 @@ func startUpstream(chunks int, gap time.Duration) (*upstream, error) {
 	if err != nil {
 		return nil, err
 	}
-	u := &upstream{ln: ln, chunks: chunks, gap: gap, open: map[net.Conn]bool{}}
+	u := &upstream{ln: ln, chunks: chunks, gap: gap, completion: newCompletion(), open: map[net.Conn]bool{}}
 	u.wg.Go(u.accept)
 	return u, nil
 }
@@ -104,7 +106,7 @@ func (u *upstream) answer(c *wire) error {
 		_, err = io.WriteString(c, "HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\n\r\n")
 		return err
 	case !bytes.Contains(body, []byte(`"stream":true`)):
-		_, err = io.WriteString(c, completion)
+		_, err = io.WriteString(c, u.completion)
 		return err
 	}
 	usage := bytes.Contains(body, []byte(`"include_usage":true`))
@@ -177,12 +179,12 @@ const usageEvent = `data: {"id":"chatcmpl-B9MBs8CjcvOU2jLn4n570S5qMJKcT","object
 	`"service_tier":"default","system_fingerprint":"fp_bba3c8e70b","choices":[],"usage":{"prompt_tokens":19,"completion_tokens":200,"total_tokens":219,` +
 	`"prompt_tokens_details":{"cached_tokens":0,"audio_tokens":0},"completion_tokens_details":{"reasoning_tokens":0,"audio_tokens":0,"accepted_prediction_tokens":0,"rejected_prediction_tokens":0}},"obfuscation":"x"}` + "\n\n"
 
-// completion is a whole answer, head included; its body has about 1 KB.
-var completion = func() string {
+// newCompletion is a whole answer, head included; its body has about 1 KB.
+func newCompletion() string {
 	body := `{"id":"chatcmpl-B9MBs8CjcvOU2jLn4n570S5qMJKcT","object":"chat.completion","created":1741569952,"model":"gpt-4o-mini-2024-07-18",` +
 		`"choices":[{"index":0,"message":{"role":"assistant","content":"` + strings.Repeat("A weir measures the flow. ", 16) + `","refusal":null,"annotations":[]},"logprobs":null,"finish_reason":"stop"}],` +
 		`"usage":{"prompt_tokens":19,"completion_tokens":96,"total_tokens":115,"prompt_tokens_details":{"cached_tokens":0,"audio_tokens":0},` +
 		`"completion_tokens_details":{"reasoning_tokens":0,"audio_tokens":0,"accepted_prediction_tokens":0,"rejected_prediction_tokens":0}},"service_tier":"default","system_fingerprint":"fp_bba3c8e70b"}`
 	return fmt.Sprintf("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n"+
 		"openai-processing-ms: 312\r\nx-request-id: req_0123456789abcdef\r\nx-ratelimit-remaining-tokens: 149999\r\n\r\n%s", len(body), body)
-}()
+}
