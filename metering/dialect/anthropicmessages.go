@@ -1,0 +1,257 @@
+package dialect
+
+import (
+	"github.com/tidwall/gjson"
+
+	"github.com/weirhq/weir/metering"
+)
+
+// messagesReader reads Anthropic's messages. In a stream message_start carries
+// the input side and message_delta cumulative counts, of which the newer ones
+// repeat the input side and may have grown: per field the last value that is not
+// null stands. Only message_start has the cache breakdown by TTL.
+type messagesReader struct {
+	answer
+	usage   messageUsage
+	merged  usageObject // of start and delta, for the record
+	started bool
+	final   bool // a message_delta or a whole message has come
+}
+
+// messageUsage is a usage object of the messages API, or one of its iterations.
+type messageUsage struct {
+	input, output, cacheRead, cacheWrite, write5m, write1h, thinking count
+
+	kind, model string         // of an iteration
+	iterations  []messageUsage // nil: not reported
+	flags       []metering.Flag
+}
+
+func (r *messagesReader) event(name, data []byte) {
+	c := cursor{b: data}
+	if !c.enter('{') {
+		return
+	}
+	var kind, message, usage, delta, failure []byte
+	var top cursorFields
+	for {
+		key, ok := c.member()
+		if !ok {
+			break
+		}
+		switch string(key) {
+		case "type":
+			kind = c.value()
+		case "message":
+			message = c.value()
+		case "usage":
+			usage = c.value()
+		case "delta":
+			delta = c.value()
+		case "error":
+			failure = c.value()
+		case "id":
+			top.id = c.value()
+		case "model":
+			top.model = c.value()
+		case "stop_reason":
+			top.stop = c.value()
+		case "content":
+			top.content = c.value()
+		default:
+			c.value()
+		}
+	}
+	switch string(inner(kind)) {
+	case "message_start":
+		r.start(message)
+	case "content_block_delta":
+		r.text += deltaBytes(delta)
+	case "message_delta":
+		r.finish.set(rawMember(delta, "stop_reason"))
+		r.see(usage)
+		r.final = r.final || len(usage) > 0
+	case "message_stop":
+		r.end("message_stop")
+	default:
+		if !r.stream {
+			r.whole(top, usage)
+		}
+	}
+	r.fail(r.where(), failure)
+	if string(name) == "error" && isNull(failure) {
+		r.fail("stream", data)
+	}
+	r.failBody(data)
+}
+
+// cursorFields are the members of a message, raw.
+type cursorFields struct{ id, model, stop, content []byte }
+
+// rawMember is the raw value of one member of a raw object.
+func rawMember(object []byte, name string) []byte {
+	c := cursor{b: object}
+	if !c.enter('{') {
+		return nil
+	}
+	var found []byte
+	for {
+		key, ok := c.member()
+		if !ok {
+			return found
+		}
+		if v := c.value(); string(key) == name {
+			found = v
+		}
+	}
+}
+
+// start reads the message inside message_start.
+func (r *messagesReader) start(message []byte) {
+	r.started = true
+	r.id.set(rawMember(message, "id"))
+	r.model.set(rawMember(message, "model"))
+	r.see(rawMember(message, "usage"))
+}
+
+// whole reads a message that was not streamed.
+func (r *messagesReader) whole(m cursorFields, usage []byte) {
+	r.id.set(m.id)
+	r.model.set(m.model)
+	r.finish.set(m.stop)
+	gjson.ParseBytes(m.content).ForEach(func(_, block gjson.Result) bool {
+		r.text += int64(len(block.Get("text").String()) + len(block.Get("thinking").String()) +
+			len(block.Get("input").Raw))
+		return true
+	})
+	r.see(usage)
+	r.final = r.final || len(usage) > 0
+}
+
+// deltaBytes counts the text, the thinking or the arguments in a delta.
+func deltaBytes(delta []byte) int64 {
+	c := cursor{b: delta}
+	if !c.enter('{') {
+		return 0
+	}
+	var n int64
+	for {
+		key, ok := c.member()
+		if !ok {
+			return n
+		}
+		switch string(key) {
+		case "text", "thinking", "partial_json":
+			n += textBytes(c.value())
+		default:
+			c.value()
+		}
+	}
+}
+
+// see merges one usage object into what is known.
+func (r *messagesReader) see(raw []byte) {
+	if len(raw) == 0 || raw[0] != '{' {
+		return
+	}
+	r.objects++
+	r.usage.read(gjson.ParseBytes(raw), &r.answer)
+	r.merged.merge(raw)
+	r.keepUsage(r.merged.bytes())
+}
+
+// read takes the members of v that are not null.
+func (u *messageUsage) read(v gjson.Result, a *answer) {
+	take := func(c *count, v gjson.Result) {
+		if n := readCount(v); n.set || n.bad {
+			*c = n
+		}
+	}
+	v.ForEach(func(key, v gjson.Result) bool {
+		switch k := key.String(); k {
+		case "input_tokens":
+			take(&u.input, v)
+		case "output_tokens":
+			take(&u.output, v)
+		case "cache_read_input_tokens":
+			take(&u.cacheRead, v)
+		case "cache_creation_input_tokens":
+			take(&u.cacheWrite, v)
+		case "cache_creation":
+			take(&u.write5m, v.Get("ephemeral_5m_input_tokens"))
+			take(&u.write1h, v.Get("ephemeral_1h_input_tokens"))
+		case "output_tokens_details":
+			take(&u.thinking, v.Get("thinking_tokens"))
+		case "server_tool_use":
+			a.counts.setAll("", v)
+		case "service_tier":
+			a.tier.set([]byte(v.Raw))
+		case "inference_geo":
+			a.region.set([]byte(v.Raw))
+		case "pydantic_ai_gateway":
+			a.gatewayCost(v)
+		case "type":
+			u.kind = scalar(v)
+		case "model":
+			u.model = scalar(v)
+		case "iterations":
+			u.readIterations(v)
+		default:
+			if isTokenCount(k, v) {
+				u.flags = append(u.flags, metering.FlagUnknownField)
+			}
+		}
+		return true
+	})
+}
+
+// maxIterations bounds what is kept of one answer.
+const maxIterations = 256
+
+func (u *messageUsage) readIterations(v gjson.Result) {
+	if !v.IsArray() {
+		return
+	}
+	u.iterations = nil
+	v.ForEach(func(_, entry gjson.Result) bool {
+		var it messageUsage
+		var ignored answer
+		it.read(entry, &ignored)
+		u.iterations = append(u.iterations, it)
+		return len(u.iterations) < maxIterations
+	})
+}
+
+// given reports whether the object had any count at all.
+func (u *messageUsage) given() bool {
+	return u.input.set || u.output.set || u.cacheRead.set || u.cacheWrite.set
+}
+
+// normal brings the additive counts of the API into the common form: the whole
+// input is what was read at full price, read from the cache and written to it.
+func (u *messageUsage) normal() (n normal, flags []metering.Flag) {
+	flags = u.flags
+	for _, c := range []count{u.input, u.output, u.cacheRead, u.cacheWrite, u.write5m, u.write1h, u.thinking} {
+		if c.bad {
+			flags = append(flags, metering.FlagInvalidNumber)
+		}
+	}
+	written := u.cacheWrite.n
+	if !u.cacheWrite.set {
+		written = u.write5m.n + u.write1h.n
+	}
+	n.cacheRead, n.reasoning = u.cacheRead.n, u.thinking.n
+	n.input = u.input.n + n.cacheRead + written
+	n.output = u.output.n
+	// What the breakdown does not cover, because there is none or because the
+	// total has grown since, takes the provider's default of five minutes.
+	n.write1h = min(u.write1h.n, written)
+	n.write5m = written - n.write1h
+	switch {
+	case written > 0 && u.write5m.n+u.write1h.n == 0:
+		flags = append(flags, metering.FlagTTLNotReported)
+	case u.write5m.n+u.write1h.n > written:
+		flags = append(flags, metering.FlagTotalMismatch)
+	}
+	return n, flags
+}

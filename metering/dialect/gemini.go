@@ -1,0 +1,106 @@
+package dialect
+
+import "strings"
+
+// gemini is the protocol of Google's generative language API and of Vertex.
+type gemini struct{}
+
+var _ Dialect = gemini{}
+
+// Name implements [Dialect].
+func (gemini) Name() string { return "gemini" }
+
+// Scanner implements [Dialect].
+func (gemini) Scanner(r Route, q Request, resp Response) Scanner {
+	return newScanner(r, q, resp, readerOf(r))
+}
+
+// Inspect implements [Dialect].
+func (gemini) Inspect(r Route, contentType string, body []byte) (Request, error) {
+	return inspect(r, contentType, body)
+}
+
+// Route implements [Dialect]. OpenAI's paths are served below /v1beta/openai/
+// and, on Vertex, below …/endpoints/openapi/.
+func (gemini) Route(method, path string) Route {
+	if r, ok := rawPredict(method, path); ok {
+		return r
+	}
+	segments := strings.Split(strings.TrimPrefix(path, "/"), "/")
+	if len(segments) > maxSegments {
+		return Route{Endpoint: rawEndpoint}
+	}
+	for i, segment := range segments {
+		switch segment {
+		case "openai", "openapi":
+			return openAI{}.Route(method, "/"+strings.Join(segments[i+1:], "/"))
+		case "models", "tunedModels":
+			return geminiModels(method, path, segment, segments[i+1:])
+		case "files", "operations", "batches", "interactions", "corpora", "fileSearchStores", "reasoningEngines",
+			"ragCorpora", "datasets", "tuningJobs", "batchPredictionJobs":
+			return stateful(method, Endpoint("gemini."+segment))
+		case "cachedContents":
+			return stateful(method, "gemini.cached_contents")
+		}
+		if strings.HasPrefix(segment, "google.ai.generativelanguage.") {
+			return stateful(method, "gemini.live")
+		}
+	}
+	return Route{Endpoint: rawEndpoint}
+}
+
+// geminiModels classifies what stands behind "models".
+func geminiModels(method, path, collection string, rest []string) Route {
+	model, verb, ok := modelVerb(path)
+	if !ok {
+		switch {
+		case len(rest) > 1:
+			return stateful(method, "gemini.operations") // models/MODEL/operations/ID
+		case collection == "models" && (method == "GET" || method == "HEAD" || method == "OPTIONS"):
+			return Route{Endpoint: "gemini.models", Class: Free}
+		default:
+			return stateful(method, "gemini.tuned_models")
+		}
+	}
+	var r Route
+	switch verb {
+	case "generateContent":
+		r = operation(method, "gemini.generate_content")
+	case "streamGenerateContent":
+		r = operation(method, "gemini.stream_generate_content")
+		r.Stream = true
+	case "countTokens", "computeTokens":
+		r = Route{Endpoint: "gemini.count_tokens", Class: Free}
+	case "batchGenerateContent", "asyncBatchEmbedContent":
+		r = stateful(method, "gemini.batches")
+	case "predictLongRunning", "fetchPredictOperation":
+		r = stateful(method, "gemini.long_running")
+	default:
+		r = Route{Endpoint: rawEndpoint} // embedContent and predict are not metered yet
+	}
+	r.Model = model
+	return r
+}
+
+// modelVerb splits the last segment of a path, MODEL:verb behind "models" or
+// "tunedModels". A colon may be percent-encoded: it is the same path to Google.
+func modelVerb(path string) (model, verb string, ok bool) {
+	slash := strings.LastIndexByte(path, '/')
+	if slash < 0 {
+		return "", "", false
+	}
+	last := path[slash+1:]
+	switch before := path[:slash]; {
+	case strings.HasSuffix(before, "/models"), strings.HasSuffix(before, "/tunedModels"):
+	default:
+		return "", "", false
+	}
+	at, width := strings.LastIndexByte(last, ':'), 1
+	if enc := max(strings.LastIndex(last, "%3A"), strings.LastIndex(last, "%3a")); enc > at {
+		at, width = enc, 3
+	}
+	if at <= 0 {
+		return "", "", false
+	}
+	return last[:at], last[at+width:], true
+}

@@ -1,0 +1,112 @@
+package dialect
+
+import (
+	"slices"
+
+	"github.com/tidwall/gjson"
+
+	"github.com/weirhq/weir/metering"
+)
+
+// maxCount is the largest count that is believed. No context window is near it,
+// and products of it with any price fit.
+const maxCount = 1_000_000_000
+
+// count is a token count as a usage object gave it.
+type count struct {
+	n   int64
+	set bool // given, and a number that can be a count
+	bad bool // given, but no such number
+}
+
+// readCount reads v. Null is the same as absent; a float that is a whole number
+// is that number.
+func readCount(v gjson.Result) count {
+	if !v.Exists() || v.Type == gjson.Null {
+		return count{}
+	}
+	if v.Type != gjson.Number {
+		return count{bad: true}
+	}
+	n, ok := whole(v.Raw)
+	return count{n: n, set: ok, bad: !ok}
+}
+
+// or returns c, or alt if c was not given.
+func (c count) or(alt count) count {
+	if c.set || c.bad {
+		return c
+	}
+	return alt
+}
+
+// whole reads the text of a JSON number that is an integer in [0, maxCount].
+func whole(text string) (int64, bool) {
+	if len(text) > 0 && len(text) <= 10 {
+		var n int64
+		for i := 0; ; i++ {
+			if i == len(text) {
+				return n, n <= maxCount
+			}
+			if text[i] < '0' || text[i] > '9' {
+				break
+			}
+			n = n*10 + int64(text[i]-'0')
+		}
+	}
+	x, err := metering.ParseNumber(text)
+	if err != nil || x.Picos != 0 || x.Units < 0 || x.Units > maxCount {
+		return 0, false
+	}
+	return x.Units, true
+}
+
+// quantities collects counts of what is not a token.
+type quantities []metering.Quantity
+
+// add adds n to the quantity of that name; nothing is kept of a zero.
+func (q *quantities) add(name string, n metering.Number) {
+	if n == (metering.Number{}) || n.Units < 0 || n.Units > maxCount {
+		return
+	}
+	for i := range *q {
+		if (*q)[i].Name == name {
+			(*q)[i].Amount = (*q)[i].Amount.Add(n)
+			return
+		}
+	}
+	if len(*q) < maxQuantities {
+		*q = append(*q, metering.Quantity{Name: name, Amount: n})
+	}
+}
+
+// maxQuantities bounds the record of one call. Recorded answers have at most
+// five kinds.
+const maxQuantities = 32
+
+func (q *quantities) one(name string) { q.add(name, metering.NumberOf(1)) }
+
+// set makes a JSON number the quantity of that name, so that of a cumulative
+// report the last stands. Anything else is not a quantity.
+func (q *quantities) set(name string, v gjson.Result) {
+	if v.Type != gjson.Number {
+		return
+	}
+	n, err := metering.ParseNumber(v.Raw)
+	if err != nil {
+		return
+	}
+	*q = slices.DeleteFunc(*q, func(have metering.Quantity) bool { return have.Name == name })
+	q.add(name, n)
+}
+
+// setAll sets every number of an object, each under prefix and its key.
+func (q *quantities) setAll(prefix string, v gjson.Result) {
+	if !v.IsObject() {
+		return
+	}
+	v.ForEach(func(key, n gjson.Result) bool {
+		q.set(clean(prefix+key.String(), maxLabel), n)
+		return true
+	})
+}

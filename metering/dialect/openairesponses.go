@@ -1,0 +1,275 @@
+package dialect
+
+import (
+	"bytes"
+	"strings"
+
+	"github.com/tidwall/gjson"
+
+	"github.com/weirhq/weir/metering"
+)
+
+// responsesReader reads the responses API: the response object of an answer, and
+// of a stream the response inside the event that ends it.
+type responsesReader struct {
+	answer
+	usage   openAIUsage
+	earlier bool     // a retrieval: the usage is of the request that made the response
+	items   []string // kinds of the items done, for a final response that lists none
+}
+
+func (r *responsesReader) event(name, data []byte) {
+	if isDone(data) {
+		r.end("[DONE]") // OpenRouter, behind the typed terminal event
+		return
+	}
+	if !r.stream {
+		r.response(data, true)
+		r.failBody(data)
+		return
+	}
+	c := cursor{b: data}
+	if !c.enter('{') {
+		return
+	}
+	var kind, response, delta, item, failure []byte
+	for {
+		key, ok := c.member()
+		if !ok {
+			break
+		}
+		switch string(key) {
+		case "type":
+			kind = c.value()
+		case "response":
+			response = c.value()
+		case "delta":
+			delta = c.value()
+		case "item":
+			item = c.value()
+		case "error":
+			failure = c.value()
+		default:
+			c.value()
+		}
+	}
+	r.typed(inner(kind), response, delta, item)
+	if !isNull(failure) {
+		r.fail("stream", failure)
+	} else if string(inner(kind)) == "error" || string(name) == "error" {
+		r.failFlat(data)
+	}
+}
+
+// inner is what stands between the quotes of a raw string.
+func inner(raw []byte) []byte {
+	if len(raw) < 2 || raw[0] != '"' {
+		return nil
+	}
+	return raw[1 : len(raw)-1]
+}
+
+// typed reads an event by its type.
+func (r *responsesReader) typed(kind, response, delta, item []byte) {
+	switch string(kind) {
+	case "response.completed", "response.incomplete", "response.failed", "response.cancelled", "response.done":
+		r.response(response, r.terminal == "")
+		r.end(string(kind))
+	case "response.created", "response.in_progress", "response.queued":
+		r.response(response, false)
+	case "response.output_item.done":
+		if len(r.items) < maxItems {
+			r.items = append(r.items, itemKind(gjson.ParseBytes(item)))
+		}
+	default:
+		if len(delta) > 0 && bytes.HasSuffix(kind, []byte(".delta")) && !bytes.Contains(kind, []byte("audio.delta")) {
+			r.text += textBytes(delta)
+		}
+	}
+}
+
+// maxItems bounds the items remembered of one stream.
+const maxItems = 1024
+
+// failFlat reads an error event whose fields are at the top: its type is only
+// the name of the event.
+func (r *responsesReader) failFlat(data []byte) {
+	if r.err != nil {
+		return
+	}
+	v := gjson.ParseBytes(data)
+	r.err = &metering.UpstreamError{
+		Where: "stream", Code: scalar(v.Get("code")), Message: scalar(v.Get("message")),
+	}
+}
+
+// response reads a response object; final ones list the items of the answer.
+func (r *responsesReader) response(data []byte, final bool) {
+	c := cursor{b: data}
+	if !c.enter('{') {
+		return
+	}
+	var usage, tools, output, failure, object []byte
+	for {
+		key, ok := c.member()
+		if !ok {
+			break
+		}
+		switch string(key) {
+		case "id":
+			r.id.set(c.value())
+		case "model":
+			r.model.set(c.value())
+		case "service_tier":
+			r.tier.set(c.value())
+		case "status":
+			r.finish.set(c.value())
+		case "object":
+			object = c.value()
+		case "usage":
+			usage = c.value()
+		case "tool_usage":
+			tools = c.value()
+		case "output":
+			output = c.value()
+		case "error":
+			failure = c.value()
+		default:
+			c.value()
+		}
+	}
+	status := r.finish.String()
+	r.deferred = status == "queued" || status == "in_progress"
+	where := "response"
+	if !r.stream && string(object) != `"response"` {
+		where = "body"
+	}
+	r.fail(where, failure)
+	r.see(usage)
+	r.tools(tools)
+	if final {
+		r.output(output)
+	}
+}
+
+func (r *responsesReader) see(raw []byte) {
+	if len(raw) == 0 || raw[0] != '{' {
+		return
+	}
+	r.objects++
+	u := readOpenAIUsage(raw, &r.answer)
+	if !u.given() && !(len(u.flags) > 0 && !r.usage.given()) {
+		return
+	}
+	r.usage = u
+	r.keepUsage(raw)
+}
+
+// tools reads what OpenAI counts beside usage: searches, and the tokens of the
+// image tool, which are not inside usage and have the image model's price.
+func (r *responsesReader) tools(raw []byte) {
+	if isNull(raw) {
+		return
+	}
+	gjson.ParseBytes(raw).ForEach(func(tool, counts gjson.Result) bool {
+		r.counts.setAll("tool_usage."+tool.String()+".", counts)
+		return true
+	})
+}
+
+// output counts the items of tools and what the answer shows.
+func (r *responsesReader) output(raw []byte) {
+	listed := false
+	if items := gjson.ParseBytes(raw); items.IsArray() {
+		items.ForEach(func(_, item gjson.Result) bool {
+			listed = true
+			r.item(itemKind(item))
+			if !r.stream {
+				r.text += itemBytes(item)
+			}
+			return true
+		})
+	}
+	if !listed {
+		for _, kind := range r.items {
+			r.item(kind)
+		}
+	}
+}
+
+// Kinds of items that carry more than their type.
+const (
+	kindSearch = "web_search_call"
+	kindImage  = "image_generation_call"
+)
+
+// itemKind is the type of an output item; of a web search with what it did, of
+// an image with whether there is one.
+func itemKind(item gjson.Result) string {
+	kind := scalar(item.Get("type"))
+	switch kind {
+	case kindSearch:
+		action := scalar(item.Get("action.type"))
+		if action == "" {
+			action = "none"
+		}
+		return kind + "." + action
+	case kindImage:
+		if item.Get("result").String() != "" {
+			return kind + ".result"
+		}
+	}
+	return kind
+}
+
+// item counts one output item of a tool that runs at the server, or may.
+// Functions and custom tools are the client's.
+func (r *responsesReader) item(kind string) {
+	base, detail, _ := strings.Cut(kind, ".")
+	switch {
+	case base == "function_call", base == "custom_tool_call":
+	case base == kindSearch:
+		r.counts.one(base)
+		r.counts.one(kind)
+	case base == kindImage && detail != "":
+		r.counts.one(base)
+		r.counts.one("images")
+	case strings.HasSuffix(base, "_call"), base == "mcp_list_tools":
+		r.counts.one(base)
+	}
+}
+
+// itemBytes counts the text of one output item.
+func itemBytes(item gjson.Result) int64 {
+	n := len(item.Get("arguments").String())
+	for _, list := range [...]string{"content", "summary"} {
+		item.Get(list).ForEach(func(_, part gjson.Result) bool {
+			n += len(part.Get("text").String()) + len(part.Get("refusal").String())
+			return true
+		})
+	}
+	return int64(n)
+}
+
+func (r *responsesReader) unknownField(_, _ []byte) {}
+
+func (r *responsesReader) report(u *metering.Usage) reported {
+	for _, f := range r.usage.flags {
+		u.Flag(f)
+	}
+	if !r.usage.given() {
+		return reportedNothing
+	}
+	r.usage.normal.fill(u)
+	if r.earlier {
+		u.Flag(metering.FlagEarlierRequest)
+	}
+	switch {
+	case r.usage.output.bad:
+		return reportedInput
+	case r.usage.input.bad, !r.usage.input.set && !r.usage.total.set:
+		return reportedOutput
+	default:
+		return reportedAll
+	}
+}

@@ -1,0 +1,162 @@
+package dialect
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/weirhq/weir/metering"
+)
+
+// Terminal implements [Scanner].
+func (s *scanner) Terminal() bool { return s.read.state().terminal != "" || s.doc.ended }
+
+// Snapshot implements [Scanner].
+func (s *scanner) Snapshot() metering.Usage { return s.result(Abandoned) }
+
+// Close implements [Scanner].
+func (s *scanner) Close(end End) metering.Usage {
+	if s.decoder != nil {
+		// An answer that was cut ends inside its coding; the coding itself is what
+		// could not be read only if the answer was whole.
+		if err := s.decoder.close(); err != nil && end == Ended {
+			s.lost = true
+		}
+	}
+	s.sse.close()
+	s.doc.close()
+	return s.result(end)
+}
+
+// result puts together what is known.
+func (s *scanner) result(end End) metering.Usage {
+	var u metering.Usage
+	a := s.read.state()
+	a.describe(&u)
+	got := s.read.report(&u)
+	slices.SortFunc(u.Quantities, func(x, y metering.Quantity) int {
+		return strings.Compare(x.Name, y.Name)
+	})
+	u.Terminal = s.terminal(a)
+	u.State = s.judgeState(&u, got, end)
+	switch u.State {
+	case metering.UsagePartial, metering.UsageEstimated, metering.UsageUnknown:
+		s.estimate(&u, got)
+	}
+	if s.lost && u.State != metering.UsageExact {
+		u.Flag(metering.FlagUnreadable)
+	}
+	return u
+}
+
+// judgeState says what the numbers are worth.
+func (s *scanner) judgeState(u *metering.Usage, got reported, end End) metering.UsageState {
+	a := s.read.state()
+	switch {
+	case got == reportedAll, got == reportedSoFar && end == Ended && !s.awaitsFinal():
+		return metering.UsageExact
+	case got != reportedNothing:
+		return metering.UsagePartial
+	case s.route.Class != Metered, a.status >= 400, a.deferred, s.bodyless():
+		return metering.UsageNone
+	case a.err != nil && a.text == 0 && !s.lost:
+		return metering.UsageNone
+	case s.unreadable(end):
+		u.Flag(metering.FlagUnreadable)
+		return metering.UsageUnknown
+	default:
+		return metering.UsageEstimated
+	}
+}
+
+// awaitsFinal reports whether the API ends every whole stream with final counts,
+// so that a clean end without them is a cut all the same.
+func (s *scanner) awaitsFinal() bool {
+	m, ok := s.read.(*messagesReader)
+	return ok && !m.final
+}
+
+// bodyless reports whether the answer is of a kind that has no body.
+func (s *scanner) bodyless() bool {
+	return s.resp.Status == 204 || s.resp.Status == 304
+}
+
+// unreadable reports whether there was an answer that could not be read as one.
+func (s *scanner) unreadable(end End) bool {
+	switch {
+	case s.lost, s.framing == framingOther:
+		return true
+	case s.decoder != nil && s.seen == 0:
+		return end == Ended
+	default:
+		return false
+	}
+}
+
+// terminal names how the answer ended.
+func (s *scanner) terminal(a *answer) string {
+	switch {
+	case a.terminal != "":
+		return a.terminal
+	case s.seen == 0, s.framing == framingUnknown && s.word == 0:
+		return "empty"
+	case s.framing == framingDocument && s.doc.ended && !s.doc.array:
+		return "json"
+	case s.framing == framingOther, s.framing == framingUnknown:
+		return "text"
+	case a.finish.String() != "":
+		return "eof_after_finish_reason"
+	default:
+		return "eof"
+	}
+}
+
+// bytesPerToken is the common rule of thumb for English text and code with the
+// byte-pair encodings in use.
+const bytesPerToken = 4
+
+// methodBytes names the estimate in [metering.Estimate].
+const methodBytes = "bytes/4"
+
+// estimate replaces what was not reported by a fourth of the bytes that were
+// seen: of the request body for the input, of visible output for the output. A
+// token of a byte-level encoding is at least a byte, so as many tokens as bytes
+// bound both from above, as long as the request is closed (no references to
+// files or earlier answers) and reasoning is visible; an output cap that was
+// asked for is the bound where reasoning may be hidden.
+func (s *scanner) estimate(u *metering.Usage, got reported) {
+	a := s.read.state()
+	body := max(0, s.req.BodyBytes)
+	e := &metering.Estimate{Method: methodBytes}
+	hidden := max(s.req.OutputCap, 0) * max(s.req.Choices, 1)
+	if a.text == 0 && s.framing == framingOther {
+		hidden = max(hidden, s.seen)
+	}
+	if got == reportedNothing || got == reportedOutput {
+		n := bounded((body + bytesPerToken - 1) / bytesPerToken)
+		u.Tokens[metering.InputCell(metering.CacheNone, metering.Text)] += n
+		u.Input += n
+		e.High += body
+	} else {
+		e.Low += u.Input
+		e.High += u.Input
+	}
+	if got == reportedOutput {
+		e.Low += u.Output
+		e.High += u.Output
+	} else {
+		since := a.text - a.textThen
+		if got == reportedNothing || got == reportedInput {
+			since = a.text
+		}
+		e.Low += u.Output
+		e.High += max(u.Output+since, hidden)
+		n := bounded((since + bytesPerToken - 1) / bytesPerToken)
+		u.Tokens[metering.OutputCell(false, metering.Text)] += n
+		u.Output += n
+	}
+	e.High = max(e.High, u.Input+u.Output)
+	u.Estimate = e
+}
+
+// bounded keeps an estimate within what is believed of a count.
+func bounded(n int64) int64 { return min(n, maxCount) }

@@ -1,0 +1,133 @@
+package dialect
+
+import (
+	"bytes"
+	"strings"
+)
+
+// framing is how the bytes of an answer are laid out.
+type framing uint8
+
+const (
+	framingUnknown framing = iota // nothing but blanks has come
+	framingEvents
+	framingDocument
+	framingOther // text, audio, HTML
+)
+
+// maxBlanks is how many blanks before the first event may matter.
+const maxBlanks = 64
+
+// scanner reads one answer: it undoes compression, finds the framing from the
+// first bytes (a Content-Type may be wrong) and feeds a reader.
+type scanner struct {
+	route Route
+	req   Request
+	resp  Response
+	read  reader
+
+	decoder *decoder // nil: the bytes are plain
+	framing framing
+	head    []byte // the first line so far, while the framing is unknown
+	word    int    // how many bytes of head are not leading blanks
+	sse     sseReader
+	doc     documentReader
+
+	seen int64 // decoded bytes
+	// lost: something that may have held usage could not be read.
+	lost bool
+}
+
+// newScanner returns a scanner that feeds read.
+func newScanner(r Route, q Request, resp Response, read reader) *scanner {
+	s := &scanner{route: r, req: q, resp: resp, read: read}
+	s.sse.sink, s.doc.sink = s, s
+	s.doc.omit = "data"
+	read.state().status = resp.Status
+	if compressed(resp.ContentEncoding) {
+		s.decoder = newDecoder(resp.ContentEncoding, s.feed)
+	}
+	return s
+}
+
+// Scan implements [Scanner].
+func (s *scanner) Scan(p []byte) {
+	if s.decoder != nil {
+		s.decoder.push(p)
+		return
+	}
+	s.feed(p)
+}
+
+// feed sees decoded bytes.
+func (s *scanner) feed(p []byte) {
+	s.seen += int64(len(p))
+	if s.framing == framingUnknown {
+		p = s.sniff(p)
+	}
+	switch s.framing {
+	case framingEvents:
+		s.sse.feed(p)
+	case framingDocument:
+		s.doc.feed(p)
+	}
+}
+
+// sniff decides on the framing from the first bytes that are not blank, and
+// returns what is still to be read. Gateways keep a connection alive with blank
+// lines before JSON, and a byte order mark may come before anything.
+func (s *scanner) sniff(p []byte) []byte {
+	for i, c := range p {
+		if s.word == 0 {
+			switch c {
+			case '\r', '\n', 0xef, 0xbb, 0xbf:
+				s.head = s.head[:0]
+				continue
+			case ' ', '\t':
+				if len(s.head) < maxBlanks {
+					s.head = append(s.head, c)
+				}
+				continue
+			case '{', '[':
+				s.framing = framingDocument
+				return p[i:]
+			}
+		}
+		s.head = append(s.head, c)
+		s.word++
+		switch s.framing = s.judge(s.head[len(s.head)-s.word:]); s.framing {
+		case framingEvents:
+			s.read.state().stream = true
+			s.sse.feed(s.head)
+			s.head = nil
+			return p[i+1:]
+		case framingOther:
+			return nil
+		}
+	}
+	return nil
+}
+
+// judge tells from the first word what an answer that is no JSON is.
+func (s *scanner) judge(word []byte) framing {
+	if strings.Contains(s.resp.ContentType, "event-stream") {
+		return framingEvents
+	}
+	open := framingOther
+	for _, field := range [...]string{"data:", "event:", "id:", "retry:", ":"} {
+		if bytes.HasPrefix(word, []byte(field)) {
+			return framingEvents
+		}
+		if strings.HasPrefix(field, string(word)) {
+			open = framingUnknown
+		}
+	}
+	return open
+}
+
+// event implements eventSink.
+func (s *scanner) event(name, data []byte) { s.read.event(name, data) }
+
+func (s *scanner) unknownField(name, value []byte) { s.read.unknownField(name, value) }
+
+func (s *scanner) oversize() { s.lost = true }

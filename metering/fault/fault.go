@@ -1,0 +1,40 @@
+// Package fault names the points at which the program can be made to die or to
+// fail, so that tests can show what a crash there leaves behind.
+//
+// A binary built without the tag "faults" has none of it: [At] and [Err] are
+// empty and inlined. Built with the tag, the environment variable WEIR_FAULT
+// arms one point:
+//
+//	WEIR_FAULT=NAME:kill      SIGKILL to the process itself at the first hit
+//	WEIR_FAULT=NAME:kill:3    at the third hit
+//	WEIR_FAULT=NAME:error:5   Err returns ErrInjected at the first five hits
+package fault
+
+import "errors"
+
+// ErrInjected is what [Err] returns at an armed point.
+var ErrInjected = errors.New("injected fault")
+
+// The points, in the order in which a call passes them.
+const (
+	JournalBeforeIntent   = "journal.before_intent"   // authorised, nothing written
+	JournalAfterIntent    = "journal.after_intent"    // intent written, upstream not called
+	JournalBeforeFact     = "journal.before_fact"     // answered by the upstream, fact not written
+	JournalAfterFact      = "journal.after_fact"      // fact written, last byte not released
+	JournalBeforeSync     = "journal.before_sync"     // written, not durable
+	JournalAfterSync      = "journal.after_sync"      // durable
+	ShipBeforeTransaction = "ship.before_transaction" // facts gathered and priced
+	ShipAfterTransaction  = "ship.after_transaction"  // in the database, nobody knows
+	ShipBeforeSettle      = "ship.before_settle"      // in the database, not in the counters
+	ShipAfterSettle       = "ship.after_settle"       // in both, the journal does not know
+	ShipAfterShipped      = "ship.after_shipped"      // the journal knows
+)
+
+// Names lists every point.
+func Names() []string {
+	return []string{
+		JournalBeforeIntent, JournalAfterIntent, JournalBeforeFact, JournalAfterFact,
+		JournalBeforeSync, JournalAfterSync,
+		ShipBeforeTransaction, ShipAfterTransaction, ShipBeforeSettle, ShipAfterSettle, ShipAfterShipped,
+	}
+}

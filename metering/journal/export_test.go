@@ -1,0 +1,93 @@
+package journal
+
+import (
+	"log/slog"
+	"testing"
+
+	"github.com/weirhq/weir/metering"
+)
+
+// Files and File let tests stand between the journal and its directory.
+type (
+	Files = files
+	File  = file
+)
+
+// Disk is the real directory.
+type Disk = disk
+
+// OpenFiles is Open with every change to the directory going through fs.
+func OpenFiles(dir string, o Options, fs Files) (*Journal, error) { return open(dir, o, fs) }
+
+// RoundTrip encodes a fact and reads it back.
+func RoundTrip(e *metering.Event) (*metering.Event, error) {
+	body, err := appendFact(nil, e)
+	if err != nil {
+		return nil, err
+	}
+	return decodeFact(e.Journal, &record{seq: e.FactSeq, intent: e.Seq, at: e.At, id: e.ID, payload: body})
+}
+
+// RoundTripIntent encodes an intent and reads it back.
+func RoundTripIntent(c *metering.Call) (metering.Call, error) {
+	return decodeIntent(&record{seq: c.Seq, at: c.At, id: c.ID, payload: appendIntent(nil, c)})
+}
+
+// RecordSizes walks the records of a healthy segment and returns their sizes.
+func RecordSizes(t *testing.T, data []byte) (head int, sizes []int) {
+	t.Helper()
+	_, head, err := parseHeader(data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for off := head; off < len(data); {
+		_, n, err := parseRecord(data[off:])
+		if err != nil {
+			t.Fatalf("record at %d: %v", off, err)
+		}
+		sizes = append(sizes, n)
+		off += n
+	}
+	return head, sizes
+}
+
+// ScanSegment reads bytes as the last segment of a journal and returns the
+// facts in them.
+func ScanSegment(data []byte) ([]*metering.Event, error) {
+	h, _, err := parseHeader(data)
+	if err != nil {
+		return nil, err
+	}
+	var facts []*metering.Event
+	s := scanner{path: "x.wal", data: data, head: h}
+	_, err = s.run(func(r *record) {
+		if r.kind != kindFact {
+			return
+		}
+		if e, err := decodeFact("j", r); err == nil {
+			facts = append(facts, e)
+		}
+	})
+	return facts, err
+}
+
+// Quiet discards what the journal logs.
+func Quiet() *slog.Logger { return slog.New(slog.DiscardHandler) }
+
+// Reseal sets the version of the n-th record of a segment and makes its
+// checksum right again, as a later release would have written it.
+func Reseal(t *testing.T, data []byte, n int, version byte) {
+	t.Helper()
+	off, sizes := RecordSizes(t, data)
+	for i := range n {
+		off += sizes[i]
+	}
+	r, size, err := parseRecord(data[off:])
+	if err != nil {
+		t.Fatal(err)
+	}
+	again := appendRecord(nil, &r)
+	again[frameBytes+1] = version
+	seal(again)
+	copy(data[off:off+size], again)
+}

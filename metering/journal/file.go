@@ -1,0 +1,106 @@
+package journal
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"syscall"
+)
+
+// files is every change that the journal makes to its directory, so that tests
+// can make each one fail and replay crashes.
+type files interface {
+	// Create makes a new file for appending; an existing one is emptied.
+	Create(path string) (file, error)
+	Rename(from, to string) error
+	Remove(path string) error
+	Truncate(path string, size int64) error
+	// Sync makes the data of a file that is not open durable.
+	Sync(path string) error
+	// SyncDir makes the names in a directory durable.
+	SyncDir(path string) error
+}
+
+// file is a file opened for appending.
+type file interface {
+	Write(p []byte) (int, error)
+	// Sync is fdatasync(2). After an error the kernel may have dropped the dirty
+	// pages, so a second call that succeeds would prove nothing.
+	Sync() error
+	Close() error
+}
+
+// disk is the real thing.
+type disk struct{}
+
+func (disk) Create(path string) (file, error) {
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY|os.O_TRUNC|os.O_APPEND, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	return osFile{f}, nil
+}
+
+func (disk) Rename(from, to string) error           { return os.Rename(from, to) }
+func (disk) Remove(path string) error               { return os.Remove(path) }
+func (disk) Truncate(path string, size int64) error { return os.Truncate(path, size) }
+func (disk) Sync(path string) error                 { return syncPath(path) }
+func (disk) SyncDir(path string) error              { return syncPath(path) }
+
+func syncPath(path string) error {
+	f, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	return errors.Join(f.Sync(), f.Close())
+}
+
+type osFile struct{ *os.File }
+
+// Sync flushes data and size but not the times of the file.
+func (f osFile) Sync() error {
+	conn, err := f.SyscallConn()
+	if err != nil {
+		return err
+	}
+	var failed error
+	if err := conn.Control(func(fd uintptr) {
+		for {
+			failed = syscall.Fdatasync(int(fd))
+			if !errors.Is(failed, syscall.EINTR) {
+				return
+			}
+		}
+	}); err != nil {
+		return err
+	}
+	if failed != nil {
+		return &os.PathError{Op: "fdatasync", Path: f.Name(), Err: failed}
+	}
+	return nil
+}
+
+// replaceFile writes a small file so that after a crash either the old or the
+// new content is there, whole.
+func replaceFile(fs files, path string, content []byte) error {
+	tmp := path + ".tmp"
+	f, err := fs.Create(tmp)
+	if err != nil {
+		return fmt.Errorf("write %s: %w", path, err)
+	}
+	_, err = f.Write(content)
+	if err == nil {
+		err = f.Sync()
+	}
+	if err = errors.Join(err, f.Close()); err == nil {
+		err = fs.Rename(tmp, path)
+	}
+	if err == nil {
+		err = fs.SyncDir(filepath.Dir(path))
+	}
+	if err != nil {
+		return fmt.Errorf("write %s: %w", path, err)
+	}
+	return nil
+}

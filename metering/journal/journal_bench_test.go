@@ -1,0 +1,72 @@
+package journal_test
+
+import (
+	"testing"
+
+	"github.com/weirhq/weir/metering"
+	"github.com/weirhq/weir/metering/journal"
+)
+
+// BenchmarkCall is what the journal adds to one call: Begin and Finish, with
+// their two write(2) and the syncer at work beside them.
+func BenchmarkCall(b *testing.B) {
+	j := open(b, b.TempDir(), journal.Options{})
+	c := newCall(b)
+	template := ended(c)
+	events := make([]metering.Event, 1024)
+	b.ReportAllocs()
+	n := 0
+	for b.Loop() {
+		c.ID[15]++
+		if err := j.Begin(c); err != nil {
+			b.Fatal(err)
+		}
+		e := &events[n%len(events)]
+		n++
+		*e = *template
+		e.Call = *c
+		if err := j.Finish(e); err != nil {
+			b.Fatal(err)
+		}
+		if n%512 == 0 {
+			j.Shipped(j.LastFact())
+		}
+	}
+}
+
+// BenchmarkCallParallel is the same from many goroutines, whose writes join.
+func BenchmarkCallParallel(b *testing.B) {
+	j := open(b, b.TempDir(), journal.Options{})
+	b.ReportAllocs()
+	b.SetParallelism(32)
+	b.RunParallel(func(pb *testing.PB) {
+		c := newCall(b)
+		template := ended(c)
+		for n := 0; pb.Next(); n++ {
+			if err := j.Begin(c); err != nil {
+				b.Error(err)
+				return
+			}
+			e := new(metering.Event)
+			*e = *template
+			e.Call = *c
+			if err := j.Finish(e); err != nil {
+				b.Error(err)
+				return
+			}
+			if n%512 == 0 {
+				j.Shipped(j.LastFact())
+			}
+		}
+	})
+}
+
+func BenchmarkRoundTrip(b *testing.B) {
+	e := ended(newCall(b))
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := journal.RoundTrip(e); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

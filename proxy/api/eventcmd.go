@@ -1,0 +1,173 @@
+package api
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"slices"
+
+	"github.com/weirhq/weir/metering"
+)
+
+// EventCmd groups the commands about events.
+type EventCmd struct {
+	List   EventList   `cmd:"" help:"List events, newest first."`
+	Show   EventShow   `cmd:"" help:"Show one event: tokens, the arithmetic of its cost, how it ended."`
+	Ingest EventIngest `cmd:"" help:"Record usage of another source: {\"events\": […]}, all or none."`
+}
+
+// EventList lists events.
+type EventList struct {
+	Common    `embed:""`
+	PageFlags `embed:""`
+	Customer  string `placeholder:"EXT" help:"Only of this customer: id or external id."`
+	Key       string `placeholder:"ID" help:"Only of this key."`
+	Model     string `help:"Only of this model, as it was requested."`
+	Name      string `help:"Only of this name; llm-tokens for proxied calls."`
+	Outcome   string `enum:",complete,truncated,client_gone,upstream_error,timeout,refused,crashed" default:"" help:"Only those that ended like this: complete, truncated, client_gone, upstream_error, timeout, refused, crashed."`
+	From      string `placeholder:"WHEN" help:"From when: an instant, a date, or a span like -24h."`
+	To        string `placeholder:"WHEN" help:"Until when, exclusive."`
+}
+
+// Run runs the command.
+func (c *EventList) Run(ctx context.Context, env *Env) error {
+	from, to, err := env.span(c.From, c.To, "")
+	if err != nil {
+		return err
+	}
+	return ask(ctx, c.Common, env, func(cl *Client) (Page[Event], error) {
+		return cl.Events(ctx, EventOptions{
+			ListOptions: c.options(), Customer: c.Customer, Key: c.Key, Model: c.Model, Name: c.Name,
+			Outcome: c.Outcome, From: from, To: to,
+		})
+	}, func(p *printer, page Page[Event]) {
+		p.row("TIME", "NAME", "MODEL", "OUTCOME", "INPUT", "OUTPUT", "COST USD", "ID")
+		for _, e := range page.Items {
+			p.row(e.Timestamp, e.Name, e.Model, e.Outcome, e.Usage.Input, e.Usage.Output, cost(&e), e.ID)
+		}
+		p.more(page.NextCursor)
+	})
+}
+
+// cost is the cost in a table; unknown is never zero.
+func cost(e *Event) string {
+	if e.Cost == nil {
+		return "unpriced"
+	}
+	return e.Cost.String()
+}
+
+// EventShow shows an event.
+type EventShow struct {
+	Common `embed:""`
+	Event  string `arg:"" help:"Weir's, the provider's, the client's or your id."`
+}
+
+// Run runs the command.
+func (c *EventShow) Run(ctx context.Context, env *Env) error {
+	return ask(ctx, c.Common, env, func(cl *Client) (Event, error) { return cl.Event(ctx, c.Event) }, printEvent)
+}
+
+func printEvent(p *printer, e Event) {
+	p.row("event", e.ID)
+	p.row("name", e.Name)
+	p.row("time", e.Timestamp)
+	p.optional("ended", e.EndedAt.String())
+	p.optional("outcome", string(e.Outcome))
+	if e.Status != 0 {
+		p.row("status", e.Status)
+	}
+	p.optional("error", e.ErrorCode)
+	p.row("customer", e.CustomerID)
+	p.optional("external customer", e.ExternalCustomerID)
+	p.optional("key", e.KeyID)
+	p.optional("upstream", e.Upstream)
+	p.optional("provider", e.Provider)
+	p.optional("endpoint", e.Endpoint)
+	p.optional("model", e.Model)
+	p.optional("answered by", e.Usage.Model)
+	p.optional("provider id", e.ProviderID)
+	p.optional("object id", e.Usage.ObjectID)
+	p.optional("client id", e.ClientID)
+	p.optional("external id", e.ExternalID)
+	p.optional("run", e.Run)
+	for _, name := range slices.Sorted(maps.Keys(e.Tags)) {
+		p.row("tag "+name, e.Tags[name])
+	}
+	if string(e.Metadata) != "null" && string(e.Metadata) != "" && string(e.Metadata) != "{}" {
+		p.row("metadata", string(e.Metadata))
+	}
+	p.row("")
+	printTokens(p, e.Usage)
+	p.row("")
+	printCost(p, &e)
+}
+
+func (p *printer) optional(name, value string) {
+	if value != "" && value != "-" {
+		p.row(name, value)
+	}
+}
+
+func printTokens(p *printer, u Usage) {
+	p.row("tokens", "", string(u.State))
+	for cell, n := range u.Tokens {
+		if n != 0 {
+			p.row("  "+metering.Cell(cell).String(), n)
+		}
+	}
+	p.row("  input", u.Input, "all of it, as the provider counts")
+	p.row("  output", u.Output, "all of it, as the provider counts")
+	if u.Estimate != nil {
+		p.row("  estimate", fmt.Sprintf("%d to %d", u.Estimate.Low, u.Estimate.High), u.Estimate.Method)
+	}
+	for _, q := range u.Quantities {
+		p.row("  "+q.Name, q.Amount)
+	}
+	for _, f := range u.Flags {
+		p.row("  flag", string(f))
+	}
+}
+
+func printCost(p *printer, e *Event) {
+	for _, l := range e.CostLines {
+		p.row("  "+l.Item, fmt.Sprintf("%s × $%s / %d", l.Quantity, l.Price, l.Per), "= $"+l.Amount.String(), l.Rate)
+	}
+	if e.Cost == nil {
+		p.row("cost", "unpriced", e.CostReason)
+		return
+	}
+	p.row("cost", "$"+e.Cost.String(), string(e.CostState), e.Book)
+}
+
+// EventIngest records usage of another source.
+type EventIngest struct {
+	Common `embed:""`
+	File   string `arg:"" optional:"" default:"-" help:"File with {\"events\": […]}; - is standard input."`
+}
+
+// Run runs the command.
+func (c *EventIngest) Run(ctx context.Context, env *Env) error {
+	in := env.Stdin
+	if c.File != "-" {
+		f, err := os.Open(c.File)
+		if err != nil {
+			return &UsageError{err}
+		}
+		defer f.Close()
+		in = f
+	}
+	batch, err := io.ReadAll(io.LimitReader(in, maxIngest+1)) // the server refuses what is larger
+	if err != nil {
+		return fmt.Errorf("read events: %w", err)
+	}
+	return ask(ctx, c.Common, env, func(cl *Client) (Ingested, error) { return cl.Ingest(ctx, batch) },
+		func(p *printer, r Ingested) {
+			p.line("%d inserted, %d duplicates, %d conflicts", r.Inserted, r.Duplicates, len(r.Conflicts))
+			for _, id := range r.Conflicts {
+				p.line("conflict: %s stands with other content", id)
+			}
+		})
+}

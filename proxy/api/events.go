@@ -1,0 +1,172 @@
+package api
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/weirhq/weir/metering"
+)
+
+// Event is one finished call, or usage that another source reported.
+type Event struct {
+	ID                 string  `json:"id"`
+	Name               string  `json:"name"`
+	Timestamp          Instant `json:"timestamp"` // the authorisation instant, which decides the period
+	CustomerID         string  `json:"customer_id"`
+	ExternalCustomerID string  `json:"external_customer_id,omitempty"` // as an ingested event named it
+	ExternalID         string  `json:"external_id,omitempty"`
+	KeyID              string  `json:"key_id,omitempty"`
+
+	Upstream   string            `json:"upstream,omitempty"`
+	Provider   string            `json:"provider,omitempty"`
+	Endpoint   string            `json:"endpoint,omitempty"`
+	Model      string            `json:"model,omitempty"` // as requested
+	Metered    bool              `json:"metered"`
+	Stream     bool              `json:"stream"`
+	Test       bool              `json:"test"`
+	Tags       map[string]string `json:"tags"`
+	Run        string            `json:"run,omitempty"`
+	ClientID   string            `json:"client_id,omitempty"`
+	ProviderID string            `json:"provider_id,omitempty"`
+
+	Outcome     metering.Outcome `json:"outcome,omitempty"`
+	Status      int              `json:"status,omitempty"`
+	ErrorCode   string           `json:"error_code,omitempty"`
+	FirstByteAt Instant          `json:"first_byte_at"`
+	EndedAt     Instant          `json:"ended_at"`
+	BytesIn     int64            `json:"bytes_in"`
+	BytesOut    int64            `json:"bytes_out"`
+
+	Usage     Usage `json:"usage"`
+	Estimated bool  `json:"estimated"`
+
+	// Cost is null while it is unknown, which is not zero.
+	Cost       *metering.Cost     `json:"cost"`
+	CostState  metering.CostState `json:"cost_state"`
+	CostReason string             `json:"cost_reason,omitempty"`
+	CostLines  []Line             `json:"cost_lines,omitempty"` // only where one event is shown
+	Rates      []string           `json:"rates"`
+	Book       string             `json:"book,omitempty"`
+
+	Metadata json.RawMessage `json:"metadata"`
+}
+
+// Usage is what the provider reported. Tokens are disjoint cells, Input and
+// Output inclusive as the provider counts.
+type Usage struct {
+	State       metering.UsageState     `json:"state"`
+	Tokens      metering.Tokens         `json:"tokens"`
+	Input       int64                   `json:"input"`
+	Output      int64                   `json:"output"`
+	Total       *int64                  `json:"total"` // the provider's own, null if it gave none
+	Quantities  []NamedQuantity         `json:"quantities,omitempty"`
+	ByModel     []metering.ModelTokens  `json:"by_model,omitempty"`
+	Flags       []metering.Flag         `json:"flags,omitempty"`
+	Estimate    *metering.Estimate      `json:"estimate,omitempty"`
+	StatedCost  *metering.StatedCost    `json:"stated_cost,omitempty"`
+	Model       string                  `json:"model,omitempty"` // as the answer reports it
+	ServiceTier string                  `json:"service_tier,omitempty"`
+	Region      string                  `json:"region,omitempty"`
+	ObjectID    string                  `json:"object_id,omitempty"`
+	Finish      string                  `json:"finish,omitempty"`
+	Terminal    string                  `json:"terminal,omitempty"`
+	Error       *metering.UpstreamError `json:"error,omitempty"`
+	Raw         json.RawMessage         `json:"raw"`
+}
+
+// NamedQuantity is a count of something that is not a token.
+type NamedQuantity struct {
+	Name   string `json:"name"`
+	Amount string `json:"amount"`
+}
+
+func showEvent(e *metering.Event) Event {
+	out := Event{
+		ID: e.ID.String(), Name: e.Name, Timestamp: Instant(e.At), CustomerID: e.Customer,
+		ExternalCustomerID: e.ExternalCustomer, ExternalID: e.ExternalID, KeyID: e.Key,
+		Upstream: e.Upstream, Provider: e.Provider, Endpoint: e.Endpoint, Model: e.Model, Metered: e.Metered,
+		Stream: e.Stream, Test: e.Test, Tags: tagMap(e.Tags), Run: e.Run, ClientID: e.ClientID, ProviderID: e.ProviderID,
+		Outcome: e.Outcome, Status: e.Status, ErrorCode: e.ErrorCode, FirstByteAt: Instant(e.FirstByte), EndedAt: Instant(e.End),
+		BytesIn: e.BodyBytes, BytesOut: e.BytesOut, Usage: showUsage(&e.Usage), Estimated: e.Estimated(),
+		CostState: e.CostState, CostReason: e.CostReason, Rates: orEmpty(e.Rates), Book: e.Book, Metadata: raw(e.Properties),
+	}
+	if e.CostState != metering.CostUnpriced && e.CostState != metering.CostUnrated {
+		cost := e.Cost
+		out.Cost = &cost
+	}
+	return out
+}
+
+func showUsage(u *metering.Usage) Usage {
+	out := Usage{
+		State: u.State, Tokens: u.Tokens, Input: u.Input, Output: u.Output, ByModel: u.ByModel, Flags: u.Flags,
+		Estimate: u.Estimate, StatedCost: u.StatedCost, Model: u.Model, ServiceTier: u.ServiceTier, Region: u.Region,
+		ObjectID: u.ObjectID, Finish: u.Finish, Terminal: u.Terminal, Error: u.Error, Raw: raw(u.Raw),
+	}
+	if u.HasTotal {
+		total := u.Total
+		out.Total = &total
+	}
+	for _, q := range u.Quantities {
+		out.Quantities = append(out.Quantities, NamedQuantity{q.Name, q.Amount.String()})
+	}
+	return out
+}
+
+func outcomes() []metering.Outcome {
+	return []metering.Outcome{
+		metering.OutcomeComplete, metering.OutcomeTruncated, metering.OutcomeClientGone, metering.OutcomeUpstreamError,
+		metering.OutcomeTimeout, metering.OutcomeRefused, metering.OutcomeCrashed,
+	}
+}
+
+func (s *Server) listEvents(c *call) (answer, error) {
+	q := metering.EventQuery{
+		Org:     c.org,
+		Key:     c.query.text("key", 64),
+		Model:   c.query.text("model", 512),
+		Name:    c.query.text("name", 4*maxEventName),
+		Outcome: metering.Outcome(c.query.text("outcome", 20)),
+		Limit:   c.query.limit(),
+		Cursor:  c.query.cursor(),
+	}
+	if q.Outcome != "" && !slices.Contains(outcomes(), q.Outcome) {
+		c.query.fault("outcome", "must be one of %v", outcomes())
+	}
+	c.query.zoned()
+	q.From, q.To = c.query.span()
+	ref := c.query.text("customer", 512)
+	if err := c.query.close(); err != nil {
+		return answer{}, err
+	}
+	var err error
+	if q.Customer, err = s.customerID(c, ref); err != nil {
+		return answer{}, err
+	}
+	items, next, err := s.opts.Store.Events(c.Context(), q)
+	if err != nil {
+		return answer{}, pageError(err)
+	}
+	return ok(page(items, next, showEvent))
+}
+
+func (s *Server) showEvent(c *call) (answer, error) {
+	if err := c.query.close(); err != nil {
+		return answer{}, err
+	}
+	ref := c.PathValue("event")
+	e, err := s.opts.Store.Event(c.Context(), c.org, ref)
+	if errors.Is(err, metering.ErrNotFound) {
+		return answer{}, notFound("event", ref)
+	}
+	if err != nil {
+		return answer{}, fmt.Errorf("find event: %w", err)
+	}
+	out := showEvent(e)
+	if s.opts.Explain != nil {
+		out.CostLines = s.opts.Explain(e)
+	}
+	return ok(out)
+}
