@@ -17,17 +17,12 @@ var ErrInjected = errors.New("injected fault")
 
 // The points, in the order in which a call passes them.
 const (
-	JournalBeforeIntent   = "journal.before_intent"   // authorised, nothing written
-	JournalAfterIntent    = "journal.after_intent"    // intent written, upstream not called
-	JournalBeforeFact     = "journal.before_fact"     // answered by the upstream, fact not written
-	JournalAfterFact      = "journal.after_fact"      // fact written, last byte not released
-	JournalBeforeSync     = "journal.before_sync"     // written, not durable
-	JournalAfterSync      = "journal.after_sync"      // durable
-	ShipBeforeTransaction = "ship.before_transaction" // facts gathered and priced
-	ShipAfterTransaction  = "ship.after_transaction"  // in the database, nobody knows
-	ShipBeforeSettle      = "ship.before_settle"      // in the database, not in the counters
-	ShipAfterSettle       = "ship.after_settle"       // in both, the journal does not know
-	ShipAfterShipped      = "ship.after_shipped"      // the journal knows
+	JournalBeforeIntent = "journal.before_intent" // authorised, nothing written
+	JournalAfterIntent  = "journal.after_intent"  // intent written, upstream not called
+	JournalBeforeFact   = "journal.before_fact"   // answered by the upstream, fact not written
+	JournalAfterFact    = "journal.after_fact"    // fact written, last byte not released
+	JournalBeforeSync   = "journal.before_sync"   // written, not durable
+	JournalAfterSync    = "journal.after_sync"    // durable
 )
 
 // Names lists every point.
@@ -35,6 +30,5 @@ func Names() []string {
 	return []string{
 		JournalBeforeIntent, JournalAfterIntent, JournalBeforeFact, JournalAfterFact,
 		JournalBeforeSync, JournalAfterSync,
-		ShipBeforeTransaction, ShipAfterTransaction, ShipBeforeSettle, ShipAfterSettle, ShipAfterShipped,
 	}
 }
