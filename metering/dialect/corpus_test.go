@@ -1,0 +1,256 @@
+package dialect_test
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"sort"
+	"strings"
+	"testing"
+
+	"github.com/weirhq/weir/metering"
+	"github.com/weirhq/weir/metering/dialect"
+)
+
+// exchange is one recorded request and answer with the usage it must yield.
+type exchange struct {
+	ID              string            `json:"id"`
+	Provider        string            `json:"provider"`
+	Endpoint        string            `json:"endpoint"`
+	Method          string            `json:"method"`
+	Path            string            `json:"path"`
+	RequestHeaders  map[string]string `json:"request_headers"`
+	RequestBody     string            `json:"request_body"`
+	RequestEncoding string            `json:"request_body_encoding"`
+	Status          int               `json:"status"`
+	Headers         map[string]string `json:"response_headers"`
+	Body            string            `json:"response_body"`
+	BodyEncoding    string            `json:"response_body_encoding"`
+	Expect          expect            `json:"expect"`
+}
+
+// expect are the facts that the corpus states of an exchange.
+type expect struct {
+	Usage        string  `json:"usage"`
+	Model        *string `json:"model"`
+	ServiceTier  string  `json:"service_tier"`
+	Input        *int64  `json:"input_tokens"`
+	Output       *int64  `json:"output_tokens"`
+	Cached       int64   `json:"cached_input_tokens"`
+	CacheWrite   int64   `json:"cache_write_tokens"`
+	CacheWrite1h int64   `json:"cache_write_1h_tokens"`
+	Reasoning    int64   `json:"reasoning_tokens"`
+	Total        *int64  `json:"total_tokens_reported"`
+	ObjectID     *string `json:"usage_object_id"`
+	Earlier      bool    `json:"usage_of_earlier_request"`
+}
+
+// metered are the endpoints whose usage is counted.
+var metered = map[string]string{
+	"openai.chat": "openai", "openai.responses": "openai", "openai.completions": "openai",
+	"openai.embeddings": "openai", "openai.models": "openai",
+	"anthropic.messages": "anthropic", "anthropic.count_tokens": "anthropic",
+	"gemini.generate_content": "gemini", "gemini.stream_generate_content": "gemini", "gemini.count_tokens": "gemini",
+}
+
+// exchanges loads what is in scope. Without the corpus the test is skipped,
+// and in CI it fails.
+func exchanges(t *testing.T) []exchange {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join("..", "..", "..", "shared", "corpus", "exchanges", "*.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(files) == 0 {
+		if os.Getenv("CI") == "true" {
+			t.Fatal("the corpus of recorded exchanges is not beside this repository, and CI=true forbids skipping")
+		}
+		t.Skip("SKIPPED: the corpus of recorded exchanges is not beside this repository")
+	}
+	var all []exchange
+	for _, f := range files {
+		raw, err := os.ReadFile(f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var e exchange
+		if err := json.Unmarshal(raw, &e); err != nil {
+			t.Fatalf("%s: %v", f, err)
+		}
+		if metered[e.Endpoint] != "" {
+			all = append(all, e)
+		}
+	}
+	return all
+}
+
+func decoded(t *testing.T, text, encoding string) []byte {
+	t.Helper()
+	if encoding != "base64" {
+		return []byte(text)
+	}
+	b, err := base64.StdEncoding.DecodeString(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+// header returns the value of a recorded header whatever its case.
+func header(h map[string]string, name string) string {
+	for k, v := range h {
+		if http.CanonicalHeaderKey(k) == http.CanonicalHeaderKey(name) {
+			return v
+		}
+	}
+	return ""
+}
+
+// read scans the answer of e in pieces of the given size.
+func read(t *testing.T, e exchange, piece int) (dialect.Route, metering.Usage) {
+	t.Helper()
+	d, ok := dialect.Named(metered[e.Endpoint])
+	if !ok {
+		t.Fatalf("no dialect for %s", e.Endpoint)
+	}
+	path, _, _ := strings.Cut(e.Path, "?")
+	route := d.Route(e.Method, path)
+	body := decoded(t, e.RequestBody, e.RequestEncoding)
+	req, err := d.Inspect(route, header(e.RequestHeaders, "content-type"), body)
+	if err != nil {
+		t.Errorf("%s: inspect: %v", e.ID, err)
+	}
+	s := d.Scanner(route, req, dialect.Response{
+		Status:      e.Status,
+		ContentType: header(e.Headers, "content-type"),
+		Header:      func(name string) string { return header(e.Headers, name) },
+	})
+	answer := decoded(t, e.Body, e.BodyEncoding)
+	for len(answer) > 0 {
+		n := min(piece, len(answer))
+		s.Scan(answer[:n])
+		answer = answer[n:]
+	}
+	return route, s.Close(dialect.Ended)
+}
+
+// differences lists what u says otherwise than e must yield.
+func differences(e exchange, u metering.Usage) []string {
+	var out []string
+	number := func(what string, got, want int64) {
+		if got != want {
+			out = append(out, fmt.Sprintf("%s is %d, want %d", what, got, want))
+		}
+	}
+	text := func(what, got, want string) {
+		if got != want {
+			out = append(out, fmt.Sprintf("%s is %q, want %q", what, got, want))
+		}
+	}
+	for c, v := range u.Tokens {
+		if v < 0 {
+			out = append(out, fmt.Sprintf("%s is negative: %d", metering.Cell(c), v))
+		}
+	}
+	x := e.Expect
+	if x.Usage != "present" {
+		if u.State == metering.UsageExact {
+			out = append(out, fmt.Sprintf("state is exact (%d in, %d out), want %s", u.Input, u.Output, x.Usage))
+		}
+		return out
+	}
+	text("state", string(u.State), string(metering.UsageExact))
+	if x.Input != nil {
+		number("input", u.Input, *x.Input)
+	}
+	if x.Output != nil {
+		number("output", u.Output, *x.Output)
+	}
+	var cached, written, hour, reasoning int64
+	for i, v := range u.Tokens {
+		switch c := metering.Cell(i); {
+		case c.Reasoning():
+			reasoning += v
+		case c.Cache() == metering.CacheRead:
+			cached += v
+		case c.Cache() != metering.CacheNone:
+			written += v
+			if c.Cache() == metering.CacheWrite1h {
+				hour += v
+			}
+		}
+	}
+	number("cached", cached, x.Cached)
+	number("cache write", written, x.CacheWrite)
+	number("cache write 1h", hour, x.CacheWrite1h)
+	number("reasoning", reasoning, x.Reasoning)
+	if x.Total != nil {
+		number("total", u.Total, *x.Total)
+	}
+	if x.Model != nil {
+		text("model", u.Model, *x.Model)
+	}
+	text("tier", u.ServiceTier, x.ServiceTier)
+	if x.ObjectID != nil {
+		text("object id", u.ObjectID, *x.ObjectID)
+	}
+	return out
+}
+
+// TestCorpus holds the dialects to recorded exchanges of every provider:
+// T23–T26, T30, B05. The same answer cut into single bytes must read the same.
+func TestCorpus(t *testing.T) {
+	t.Parallel()
+	type row struct{ all, exact, flagged, wrong int }
+	table := map[string]*row{}
+	for _, e := range exchanges(t) {
+		route, u := read(t, e, 1<<30)
+		if route.Class != dialect.Metered && route.Class != dialect.Free {
+			t.Errorf("%s: %s %s is neither metered nor free but %d", e.ID, e.Method, e.Path, route.Class)
+		}
+		name := e.Provider + " " + e.Endpoint
+		if table[name] == nil {
+			table[name] = &row{}
+		}
+		r := table[name]
+		r.all++
+		if u.State == metering.UsageExact {
+			r.exact++
+		}
+		if len(u.Flags) > 0 {
+			r.flagged++
+		}
+		if diff := differences(e, u); len(diff) > 0 {
+			r.wrong++
+			t.Errorf("%s: %s", e.ID, strings.Join(diff, "; "))
+		}
+		_, bytewise := read(t, e, 1)
+		if a, b := asJSON(t, u), asJSON(t, bytewise); a != b {
+			t.Errorf("%s: cut into bytes reads\n%s\nwhole reads\n%s", e.ID, b, a)
+		}
+	}
+	names := make([]string, 0, len(table))
+	for name := range table {
+		names = append(names, name)
+	}
+	sort.Strings(names)
+	var sum row
+	for _, name := range names {
+		r := table[name]
+		t.Logf("%-44s %4d exchanges %4d exact %4d flagged %4d wrong", name, r.all, r.exact, r.flagged, r.wrong)
+		sum = row{sum.all + r.all, sum.exact + r.exact, sum.flagged + r.flagged, sum.wrong + r.wrong}
+	}
+	t.Logf("%-44s %4d exchanges %4d exact %4d flagged %4d wrong", "all", sum.all, sum.exact, sum.flagged, sum.wrong)
+}
+
+func asJSON(t *testing.T, u metering.Usage) string {
+	t.Helper()
+	b, err := json.Marshal(u)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
+}
