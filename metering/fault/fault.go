@@ -23,6 +23,12 @@ const (
 	JournalAfterFact    = "journal.after_fact"    // fact written, last byte not released
 	JournalBeforeSync   = "journal.before_sync"   // written, not durable
 	JournalAfterSync    = "journal.after_sync"    // durable
+
+	ShipBeforeTransaction = "ship.before_transaction" // facts taken, the database has none
+	ShipAfterTransaction  = "ship.after_transaction"  // the database has them, the journal does not know
+	ShipBeforeSettle      = "ship.before_settle"      // known to be recorded, counters untouched
+	ShipAfterSettle       = "ship.after_settle"       // counters settled
+	ShipAfterShipped      = "ship.after_shipped"      // segments may be gone
 )
 
 // Names lists every point.
@@ -30,5 +36,6 @@ func Names() []string {
 	return []string{
 		JournalBeforeIntent, JournalAfterIntent, JournalBeforeFact, JournalAfterFact,
 		JournalBeforeSync, JournalAfterSync,
+		ShipBeforeTransaction, ShipAfterTransaction, ShipBeforeSettle, ShipAfterSettle, ShipAfterShipped,
 	}
 }

@@ -100,6 +100,13 @@ func (j *Journal) LastFact() uint64 {
 	return j.lastFact
 }
 
+// Parked is how many facts are kept in memory because they cannot be written.
+func (j *Journal) Parked() int {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return len(j.parked)
+}
+
 // Floor is the last fact before those that the directory holds: what the
 // database lacks up to there, the directory cannot give it any more.
 func (j *Journal) Floor() uint64 {
