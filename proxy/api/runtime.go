@@ -23,10 +23,14 @@ const (
 
 // Runtime says where a server that uses a data directory listens.
 type Runtime struct {
-	Proxy   string `json:"proxy"`         // URL of the data plane
-	Console string `json:"console"`       // URL of the admin API
-	PID     int    `json:"pid"`           // of the process
-	Key     string `json:"key,omitempty"` // the demo key; of a sandbox only
+	Proxy   string `json:"proxy"`   // URL of the data plane
+	Console string `json:"console"` // URL of the admin API
+	PID     int    `json:"pid"`     // of the process
+
+	// Of a sandbox only: the demo key, and where the simulated provider itself is.
+	Key          string `json:"key,omitempty"`
+	Simulator    string `json:"simulator,omitempty"`
+	SimulatorKey string `json:"simulator_key,omitempty"`
 }
 
 // WriteRuntime writes the file, readable by its owner alone.
