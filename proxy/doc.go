@@ -1,0 +1,27 @@
+// Package proxy is the data plane: it stands between a client and an upstream,
+// passes every byte on and writes down what passed.
+//
+// One call is one exchange, and its life is one row of steps, a file each:
+//
+//	identify  whose key it is, and for which customer it calls
+//	route     which upstream, and what kind of path
+//	inspect   model, stream and output cap, read off a body that stays as it is
+//	admit     whether this key may call this
+//	intent    in the journal before the upstream is called
+//	forward   our own head, built from the client's; the answer's head read
+//	relay     bytes as they come, seen by a scanner on the way
+//	settle    the fact in the journal before the last byte is released
+//
+// The package owns the connections on both sides. One goroutine serves a client
+// connection and the upstream's in turn; one more, of [Server.Serve], watches
+// all clients for hanging up. Request heads are parsed by fasthttp, whose parser
+// is the hardened part of it. Its connection loop is not used: it keeps a buffer
+// of the largest head (32 KiB) with every connection for as long as a stream
+// runs and reads bodies before the key is known. The upstream's side is a small
+// strict HTTP/1.1 client of our own, so that an answer is decoded in the buffer
+// it was read into and leaves from there.
+//
+// A client that shuts down only its sending side counts as gone, as with nginx.
+// Trailers are dropped both ways. An exchange never runs twice: a request is sent
+// again only if not a byte of it had been written.
+package proxy

@@ -1,0 +1,158 @@
+package proxy
+
+import (
+	"errors"
+	"time"
+
+	"github.com/weirhq/weir/metering"
+	"github.com/weirhq/weir/metering/dialect"
+)
+
+// exchange is one request with its answer.
+type exchange struct {
+	s   *Server
+	k   *client
+	d   *draft // nil once the answer has begun
+	req request
+
+	up        *upstream
+	rest      string // the path without the upstream's name
+	path      string // the client's
+	head      bool   // the method is HEAD
+	secret    []byte // the client's key, to be kept from everybody
+	principal *metering.Principal
+	route     dialect.Route
+	asked     dialect.Request
+
+	body    *buffer // of the request, as far as it is held
+	stream  *upload // of the request, beyond that
+	unread  bool    // not all of the request has been read
+	plainly *buffer // the body without the splice, while that may be needed
+	spliced bool
+	unsplit *dialect.Unsplicer // takes the splice out of the answer; nil: nothing to take out
+
+	w       *wire // to the upstream; nil: none
+	started time.Time
+	answer  answer
+	scanner dialect.Scanner // nil: nothing to be read, or it has panicked
+	out     outlet
+
+	event    *metering.Event // nil until the call is authorised
+	begun    bool            // its intent is in the journal, or its loss is counted
+	settled  bool
+	outcome  metering.Outcome
+	usage    metering.Usage
+	read     bool      // usage is what the scanner said at its end
+	blind    bool      // the scanner has panicked
+	sent     int64     // bytes of body written to the client
+	gone     bool      // nothing more is written to the client
+	cut      bool      // the server ends
+	until    time.Time // nothing is read from the upstream after it; zero: no such limit
+	checked  time.Time // when the last checkpoint was written
+	keepOpen bool      // another request can follow
+}
+
+// step is one part of the life of an exchange. A refusal ends it.
+type step func(*exchange) *refusal
+
+// serve is the life of an exchange. It reports whether the connection can serve
+// another one.
+func (x *exchange) serve() (again bool) {
+	defer x.clean()
+	defer func() {
+		if cause := recover(); cause != nil {
+			x.s.recovered("exchange", cause)
+			again = false
+			x.crashed()
+		}
+	}()
+	for _, do := range [...]step{
+		(*exchange).address, (*exchange).identify, (*exchange).classify, (*exchange).inspect,
+		(*exchange).admit, (*exchange).intent, (*exchange).forward, (*exchange).relay,
+	} {
+		if f := do(x); f != nil {
+			x.refuse(f)
+			break
+		}
+		if x.out.over {
+			break
+		}
+	}
+	x.settle()
+	return x.keepOpen && !x.gone
+}
+
+// readHead reads the request head. It reports whether there is a request to be
+// served; one that cannot be read is refused here.
+func (x *exchange) readHead() bool {
+	f, ok := x.k.parse(x.d)
+	if !ok {
+		return false
+	}
+	if f == nil {
+		x.req, f = x.d.readHead()
+	}
+	x.keepOpen = f == nil && !x.req.closing
+	x.unread = x.req.framing != noBody
+	x.head = x.req.method == "HEAD"
+	if f != nil {
+		f.closing = true
+		x.refuse(f)
+		return false
+	}
+	return true
+}
+
+// crashed ends an exchange that has panicked: its fact is written all the same,
+// and a client that has got nothing gets an answer.
+func (x *exchange) crashed() {
+	defer func() {
+		if cause := recover(); cause != nil {
+			x.s.recovered("end of an exchange", cause)
+		}
+	}()
+	x.outcome = metering.OutcomeUpstreamError
+	if x.out.begun {
+		x.outcome = metering.OutcomeTruncated
+	}
+	x.refuse(&refusal{status: 500, code: "internal_error", message: "The proxy failed. The call was recorded.", closing: true})
+	x.settle()
+	x.k.breakOff()
+}
+
+// clean gives back what the exchange has taken.
+func (x *exchange) clean() {
+	x.detach()
+	x.s.pools.release(x.out.pending)
+	x.out.pending = nil
+	x.dropBody()
+}
+
+// dropBody gives back what is held of the request body.
+func (x *exchange) dropBody() {
+	x.s.pools.releaseBody(x.body)
+	x.s.pools.releaseBody(x.plainly)
+	x.body, x.plainly = nil, nil
+}
+
+// detach gives the upstream's connection back, or closes it.
+func (x *exchange) detach() {
+	if x.w == nil {
+		return
+	}
+	x.s.watch.remove(x.k)
+	x.k.attach(nil)
+	w := x.w
+	x.w = nil
+	if w.reusable() && x.answer.ended {
+		w.up.release(w)
+	} else {
+		w.up.discard(w)
+	}
+}
+
+// crossing errors of the exchange itself.
+var (
+	errGone = errors.New("the client has hung up")
+	errCut  = errors.New("the server ends")
+)

@@ -1,0 +1,273 @@
+package proxy
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"os"
+	"strconv"
+	"time"
+
+	"github.com/weirhq/weir/metering"
+)
+
+// earlyLimit is how long an answer is waited for that an upstream may have given
+// before it stopped reading the request.
+const earlyLimit = time.Second
+
+// forward sends the request and reads the head of the answer. A request is sent
+// a second time only if not a byte of it was written: then the connection had
+// been closed before it was used.
+func (x *exchange) forward() *refusal {
+	x.started = time.Now()
+	if x.up.Total > 0 {
+		x.until = x.started.Add(x.up.Total)
+	}
+	if x.d.head = x.build(x.d.head[:0]); len(x.d.head)+len(x.body.bytes()) <= largeBuffer && x.stream == nil {
+		x.d.head = append(x.d.head, x.body.bytes()...)
+		x.s.pools.releaseBody(x.body)
+		x.body = nil
+	}
+	for attempt := 0; ; attempt++ {
+		if f := x.connect(attempt > 0); f != nil {
+			return f
+		}
+		n, err := x.w.send(x.d.head, x.up.Idle, time.Now())
+		if err == nil {
+			break
+		}
+		if n > 0 || !x.w.reused {
+			return x.sendFailed(err)
+		}
+		x.w.dead = true
+		x.detach()
+	}
+	if f := x.sendBody(); f != nil {
+		return f
+	}
+	x.k.rest()
+	return x.await(x.up.Header)
+}
+
+func (b *buffer) bytes() []byte {
+	if b == nil {
+		return nil
+	}
+	return b.b
+}
+
+// connect gets a connection and lets the watcher look after the client.
+func (x *exchange) connect(fresh bool) *refusal {
+	w, err := x.up.acquire(context.Background(), &x.s.pools, fresh)
+	switch {
+	case err == nil:
+	case errors.Is(err, errBusy):
+		x.outcome = metering.OutcomeTimeout
+		return &refusal{status: 503, code: "upstream_busy", message: "All connections to the upstream stayed in use. Try again later.", after: time.Second, err: err}
+	case isTimeout(err), errors.Is(err, context.DeadlineExceeded):
+		x.outcome = metering.OutcomeTimeout
+		return &refusal{status: 504, code: "upstream_connect_timeout", message: "The upstream could not be reached in time.", err: err}
+	default:
+		x.outcome = metering.OutcomeUpstreamError
+		return &refusal{status: 502, code: "upstream_unreachable", message: "The upstream could not be reached.", err: err}
+	}
+	w.begin()
+	x.w = w
+	x.k.attach(w.c)
+	x.s.watch.add(x.k)
+	return nil
+}
+
+// sendBody sends what did not go with the head.
+func (x *exchange) sendBody() *refusal {
+	if x.stream != nil {
+		return x.upload()
+	}
+	if rest := x.body.bytes(); len(rest) > 0 {
+		if _, err := x.w.send(rest, x.up.Idle, time.Now()); err != nil {
+			return x.sendFailed(err)
+		}
+	}
+	return nil
+}
+
+// sendFailed looks for an answer that the upstream gave before it stopped
+// reading, such as 413. If there is none the request is not sent again: the
+// upstream may have begun.
+func (x *exchange) sendFailed(cause error) *refusal {
+	x.w.dead = true
+	x.keepOpen = x.keepOpen && !x.unread
+	if f := x.await(earlyLimit); f == nil {
+		return nil
+	}
+	x.outcome = metering.OutcomeUpstreamError
+	code, message, status := "upstream_broke_off", "The upstream closed the connection while the request was sent. It was not sent again.", 502
+	if errors.Is(cause, os.ErrDeadlineExceeded) {
+		x.outcome = metering.OutcomeTimeout
+		code, message, status = "upstream_timeout", "The upstream did not take the request in time.", 504
+	}
+	return &refusal{status: status, code: code, message: message, err: cause}
+}
+
+// build writes the head for the upstream in one pass over the client's.
+func (x *exchange) build(b []byte) []byte {
+	b = append(b, x.req.method...)
+	b = append(b, ' ')
+	b = append(b, x.up.basePath...)
+	b = append(b, x.rest...)
+	b = x.appendQuery(b)
+	b = append(b, " HTTP/1.1\r\nHost: "...)
+	b = append(b, x.up.hostName...)
+	b = append(b, "\r\n"...)
+	for _, f := range x.req.fields {
+		if !x.forwarded(f) {
+			continue
+		}
+		b = appendField(b, f)
+	}
+	if x.unsplices() {
+		b = append(b, "Accept-Encoding: identity\r\n"...)
+	}
+	if !x.up.ClientAuth && x.up.keyLine != "" {
+		b = append(b, x.up.keyLine...)
+		b = append(b, x.up.credential()...)
+		b = append(b, "\r\n"...)
+	}
+	switch {
+	case x.stream != nil && x.req.framing == byChunks:
+		b = append(b, "Transfer-Encoding: chunked\r\n"...)
+	case x.stream != nil:
+		b = appendLength(b, x.req.length)
+	case x.req.framing != noBody:
+		b = appendLength(b, int64(len(x.body.bytes())))
+	}
+	return append(b, "\r\n"...)
+}
+
+// forwarded reports whether a field of the client goes to the upstream.
+func (x *exchange) forwarded(f field) bool {
+	switch f.kind {
+	case hop, length, coding, connection, host, expect, weir:
+		return false
+	case authorization, apiKey:
+		return x.clientAuth()
+	case acceptEncoding:
+		return !x.unsplices()
+	default:
+		return true
+	}
+}
+
+// unsplices reports whether the answer will have the splice taken out.
+func (x *exchange) unsplices() bool { return x.spliced && x.up.IncludeUsage == usageSplice }
+
+// appendQuery writes the query without our key; everything else stays as it is.
+func (x *exchange) appendQuery(b []byte) []byte {
+	if x.clientAuth() || !bytes.Contains(x.req.query, []byte("key=")) {
+		if x.req.query != nil {
+			b = append(append(b, '?'), x.req.query...)
+		}
+		return b
+	}
+	mark := byte('?')
+	for query := x.req.query; len(query) > 0; {
+		var pair []byte
+		pair, query, _ = bytes.Cut(query, []byte("&"))
+		if x.ownParameter(pair) {
+			continue
+		}
+		b = append(append(b, mark), pair...)
+		mark = '&'
+	}
+	return b
+}
+
+func appendField(b []byte, f field) []byte {
+	b = append(append(b, f.name...), ':', ' ')
+	return append(append(b, f.value...), '\r', '\n')
+}
+
+func appendLength(b []byte, n int64) []byte {
+	b = strconv.AppendInt(append(b, "Content-Length: "...), n, 10)
+	return append(b, '\r', '\n')
+}
+
+// await reads the head of the answer.
+func (x *exchange) await(limit time.Duration) *refusal {
+	for informational := 0; ; informational++ {
+		size, err := x.awaitHead(limit)
+		if err == nil {
+			err = x.answer.parse(x.d, x.w.buf.b[x.w.r:x.w.r+size], x.head)
+		}
+		if err != nil {
+			return x.noAnswer(err)
+		}
+		x.w.r += size
+		switch {
+		case x.answer.status >= 200:
+			x.w.frame(x.answer.framing, x.answer.length)
+			x.w.dead = x.w.dead || x.answer.closing
+			return nil
+		case x.answer.status == 101, informational >= maxInformational:
+			return x.noAnswer(errAnswer)
+		case x.answer.status != 100 && !x.req.old && !x.gone:
+			if _, err := x.k.write(x.answer.interim(), x.up.Idle, time.Now()); err != nil {
+				x.leave()
+			}
+		}
+	}
+}
+
+// maxInformational is how many 1xx answers may come before the final one.
+const maxInformational = 16
+
+// awaitHead reads until a head is there whole, and returns its length.
+func (x *exchange) awaitHead(limit time.Duration) (size int, err error) {
+	w := x.w
+	for searched := 0; ; {
+		have := w.buf.b[w.r:w.w]
+		from := max(0, searched-3)
+		if at := bytes.Index(have[from:], []byte("\r\n\r\n")); at >= 0 {
+			return from + at + 4, nil
+		}
+		searched = len(have)
+		if w.w == len(w.buf.b)-tailroom {
+			if len(w.buf.b) >= maxAnswerHead {
+				return 0, errAnswer
+			}
+			w.enlarge()
+		}
+		if err := x.receive(limit); err != nil {
+			if errors.Is(err, io.EOF) && searched > 0 {
+				err = io.ErrUnexpectedEOF
+			}
+			return 0, err
+		}
+	}
+}
+
+// noAnswer says why there is no answer to be passed on.
+func (x *exchange) noAnswer(err error) *refusal {
+	x.w.dead = true
+	f := &refusal{err: err}
+	switch {
+	case errors.Is(err, errGone):
+		x.outcome = metering.OutcomeClientGone
+		f.status, f.code, f.message = 499, "client_gone", "The client has hung up."
+	case errors.Is(err, errCut):
+		x.outcome = metering.OutcomeTruncated
+		f.status, f.code, f.message = 503, "draining", "This server was shut down before the upstream answered."
+		f.closing = true
+	case isTimeout(err):
+		x.outcome = metering.OutcomeTimeout
+		f.status, f.code, f.message = 504, "upstream_timeout", "The upstream did not answer in time."
+	case errors.Is(err, errAnswer):
+		x.outcome = metering.OutcomeUpstreamError
+		f.status, f.code, f.message = 502, "upstream_malformed", "The upstream's answer is not valid HTTP/1.1."
+	default:
+		x.outcome = metering.OutcomeUpstreamError
+		f.status, f.code, f.message = 502, "upstream_broke_off", "The upstream closed the connection without an answer. The request was not sent again."
+	}
+	return f
+}

@@ -1,0 +1,125 @@
+package proxy
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/weirhq/weir/metering"
+	"github.com/weirhq/weir/metering/dialect"
+)
+
+// Keyring knows whose keys there are.
+type Keyring interface {
+	// Lookup returns who a key belongs to. It is called for every request and
+	// must not retain secret. An error refuses the key; one that has a method
+	// Unavailable() bool that returns true says that nobody can be told now.
+	Lookup(secret []byte) (*metering.Principal, error)
+
+	// Attribute returns the principal of a call that p makes for another customer
+	// of its organisation.
+	Attribute(ctx context.Context, p *metering.Principal, external string) (*metering.Principal, error)
+}
+
+// Journal is where calls are written down; see metering/journal for what its
+// methods promise.
+type Journal interface {
+	Begin(c *metering.Call) error
+	Checkpoint(c *metering.Call, u *metering.Usage) error
+	Finish(e *metering.Event) error
+}
+
+// Options configure a [Server].
+type Options struct {
+	Keyring   Keyring    // required
+	Journal   Journal    // required
+	Upstreams []Upstream // may change later, see [Server.SetUpstreams]
+
+	Inspect   int64 // bytes of a request body that are held to be read; 0: 1 MiB
+	MaxBody   int64 // largest request body in bytes; 0: no limit
+	MaxHeader int   // largest request head in bytes; 0: 32 KiB
+	MaxConns  int   // most client connections at a time; 0: 20,000
+
+	// EventIDHeader adds X-Weir-Event-Id to answers.
+	EventIDHeader bool
+
+	// Ready says why this process should get no calls, for /-/ready. May be nil.
+	Ready func() error
+
+	// Usage returns the body of /-/me, JSON. May be nil: then it is 404.
+	Usage func(ctx context.Context, p *metering.Principal) ([]byte, error)
+
+	Logger *slog.Logger     // nil: slog.Default
+	Now    func() time.Time // wall clock of what is recorded; nil: time.Now
+}
+
+// How a streamed completion that will report no usage is treated; see
+// [Upstream].IncludeUsage.
+const (
+	usageSplice   = "splice"
+	usageLeave    = "leave"
+	usageEstimate = "estimate"
+	usageRefuse   = "refuse"
+)
+
+// Upstream is one provider as the data plane needs to know it. Durations of 0
+// mean no limit.
+type Upstream struct {
+	Name     string // first segment of the client's path
+	Provider string // whose prices apply
+	Dialect  dialect.Dialect
+
+	// BaseURL is http or https, host, and what goes before the client's path.
+	BaseURL string
+
+	// KeyHeader: KeyScheme credential is how the provider takes its key; calls
+	// take turns with Credentials. No credentials: nothing is sent.
+	KeyHeader   string
+	KeyScheme   string
+	Credentials []string
+
+	ClientAuth bool // the client's own credential passes; its Weir key is in X-Weir-Key
+	Default    bool // serves /v1/
+	Test       bool // test keys may call it
+
+	Connect time.Duration // connection, TLS and waiting for a free one
+	Header  time.Duration // from the request's last byte to the answer's head
+	Idle    time.Duration // silence between two pieces, also of a client that does not read
+	Total   time.Duration // the whole call
+
+	// IncludeUsage: "splice" asks for the usage and takes it out again, "leave"
+	// asks and leaves it, "estimate" or empty leaves the request alone, "refuse"
+	// is 400.
+	IncludeUsage string
+
+	Drain        bool   // read a stream on to its end when the client has gone
+	MaxConns     int    // most connections; 0: 10,000
+	ForwardProxy string // http://user:password@host:port; empty: none
+}
+
+func (o Options) withDefaults() (Options, error) {
+	if o.Keyring == nil || o.Journal == nil {
+		return o, errors.New("proxy: a keyring and a journal are required")
+	}
+	if o.Inspect < 0 || o.MaxBody < 0 || o.MaxHeader < 0 || o.MaxConns < 0 {
+		return o, fmt.Errorf("proxy: a negative limit: %w", metering.ErrInvalid)
+	}
+	if o.Inspect == 0 {
+		o.Inspect = 1 << 20
+	}
+	if o.MaxHeader == 0 {
+		o.MaxHeader = 32 << 10
+	}
+	if o.MaxConns == 0 {
+		o.MaxConns = 20_000
+	}
+	if o.Logger == nil {
+		o.Logger = slog.Default()
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	return o, nil
+}

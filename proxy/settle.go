@@ -1,0 +1,64 @@
+package proxy
+
+import (
+	"github.com/weirhq/weir/metering"
+	"github.com/weirhq/weir/metering/dialect"
+)
+
+// settle ends the call. What has not been concluded by now ended in a way that
+// nothing foresaw.
+func (x *exchange) settle() {
+	if x.begun && !x.settled && x.outcome == "" {
+		x.outcome = metering.OutcomeTruncated
+	}
+	x.conclude(dialect.Truncated, 0)
+}
+
+// conclude writes the fact. Until it returns, the bytes that end the answer are
+// not released; more is how many of them there are. It does nothing a second
+// time, and nothing for a call that has not begun.
+func (x *exchange) conclude(end dialect.End, more int) {
+	if x.settled || !x.begun {
+		return
+	}
+	x.settled = true
+	e := x.event
+	e.Usage = x.result(end)
+	if e.Outcome = x.outcome; e.Outcome == "" {
+		e.Outcome = metering.OutcomeComplete
+	}
+	if e.BytesOut = x.sent; !x.gone {
+		e.BytesOut += int64(more)
+	}
+	if x.gone && !x.out.begun {
+		e.Status = 0
+	}
+	e.End = metering.MicrosOf(x.s.o.Now())
+	if err := x.s.o.Journal.Finish(e); err != nil {
+		x.s.unrecorded.Add(1)
+		x.s.log.Error("a fact was not written at once", "event", e.ID.String(), "customer", e.Customer, "error", err)
+	}
+}
+
+// result returns what the answer said about its usage.
+func (x *exchange) result(end dialect.End) (u metering.Usage) {
+	x.read = true
+	if x.blind {
+		return unreadUsage()
+	}
+	if x.scanner == nil {
+		return metering.Usage{State: metering.UsageNone}
+	}
+	defer func() {
+		if cause := recover(); cause != nil {
+			x.blinded(cause)
+			u = unreadUsage()
+		}
+	}()
+	return x.scanner.Close(end)
+}
+
+// unreadUsage is the usage of an answer whose scanner has failed.
+func unreadUsage() metering.Usage {
+	return metering.Usage{State: metering.UsageUnknown, Flags: []metering.Flag{metering.FlagUnreadable}}
+}
