@@ -1,8 +1,10 @@
 package metering
 
 import (
+	"encoding/json"
 	"fmt"
 	"math/big"
+	"strconv"
 	"strings"
 )
 
@@ -23,8 +25,11 @@ func NumberOf(n int64) Number { return Number{Units: n} }
 // ParseNumber reads a JSON number, exponents included. A number that does not
 // fit, or has more than twelve decimals, is ErrInvalid: it is never rounded.
 func ParseNumber(s string) (Number, error) {
-	if len(s) > 64 || s == "" || strings.ContainsAny(s, "/_xXpPiInN ") {
+	if len(s) > 64 || !isNumber(s) {
 		return Number{}, fmt.Errorf("number %.64q: %w", s, ErrInvalid)
+	}
+	if n, err := strconv.ParseInt(s, 10, 64); err == nil {
+		return NumberOf(n), nil
 	}
 	if _, exp, ok := strings.Cut(strings.ToLower(s), "e"); ok && len(strings.TrimLeft(exp, "+-0")) > 2 {
 		return Number{}, fmt.Errorf("number %q is out of range: %w", s, ErrInvalid)
@@ -42,6 +47,13 @@ func ParseNumber(s string) (Number, error) {
 		return Number{}, fmt.Errorf("number %q is out of range: %w", s, ErrInvalid)
 	}
 	return Number{Units: units.Int64(), Picos: picos.Int64()}, nil
+}
+
+// isNumber reports whether s is a JSON number and nothing else: package big
+// reads more, such as fractions and other bases.
+func isNumber(s string) bool {
+	digit := func(c byte) bool { return '0' <= c && c <= '9' }
+	return s != "" && (s[0] == '-' || digit(s[0])) && digit(s[len(s)-1]) && json.Valid([]byte(s))
 }
 
 // Add returns n + m, carried.

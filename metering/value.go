@@ -90,8 +90,7 @@ func (v *Value) UnmarshalJSON(b []byte) error {
 		v.Kind = KindBool
 		return json.Unmarshal(b, &v.Bool)
 	case '[':
-		v.Kind = KindList
-		return json.Unmarshal(b, &v.List)
+		return v.unmarshalList(b)
 	case '{':
 		return fmt.Errorf("value: an object: %w", ErrInvalid)
 	default:
@@ -99,4 +98,23 @@ func (v *Value) UnmarshalJSON(b []byte) error {
 		v.Kind, v.Num = KindNumber, n
 		return err
 	}
+}
+
+// unmarshalList reads a list. A list in a list is refused before it is read, so
+// that nesting costs nothing.
+func (v *Value) unmarshalList(b []byte) error {
+	var elements []json.RawMessage
+	if err := json.Unmarshal(b, &elements); err != nil {
+		return fmt.Errorf("value: %w", err)
+	}
+	v.Kind, v.List = KindList, make([]Value, len(elements))
+	for i, raw := range elements {
+		if raw = bytes.TrimSpace(raw); len(raw) > 0 && raw[0] == '[' {
+			return fmt.Errorf("value: a list in a list: %w", ErrInvalid)
+		}
+		if err := v.List[i].UnmarshalJSON(raw); err != nil {
+			return err
+		}
+	}
+	return nil
 }
