@@ -14,7 +14,8 @@ const (
 )
 
 // Window is the span of time over which a limit or a counter adds up. Start and
-// End are instants, End exclusive; a window is identified by unit, key and Start.
+// End are instants, End exclusive; a window is identified by all its fields: on
+// the first of a month, the day and the month begin together.
 type Window struct {
 	Unit  Unit
 	Key   string // id of a proxy key, or empty for the whole customer
