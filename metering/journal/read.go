@@ -23,6 +23,7 @@ type span struct {
 type reader struct {
 	mu     sync.Mutex
 	f      *os.File
+	in     *bufio.Reader
 	number int
 	offset int64
 	next   uint64 // record at offset
@@ -88,7 +89,12 @@ func (r *reader) seek(s span, after uint64) error {
 }
 
 func (r *reader) read(s span, journal string, after uint64, max int, out []*metering.Event) ([]*metering.Event, error) {
-	in := bufio.NewReaderSize(io.NewSectionReader(r.f, r.offset, 1<<62), 256<<10)
+	if r.in == nil {
+		r.in = bufio.NewReaderSize(nil, 256<<10)
+	}
+	in := r.in
+	in.Reset(io.NewSectionReader(r.f, r.offset, 1<<62))
+	defer in.Reset(nil)
 	var buf []byte
 	for r.next <= s.last && len(out) < max {
 		head, err := in.Peek(frameBytes)

@@ -80,8 +80,8 @@ func (s *scanner) damaged(off int, next uint64, err error) error {
 // torn reports whether damage at off, where record next should be, is what a
 // crash leaves: the end of the last segment, not known to be durable. A power
 // loss may keep a later page and lose an earlier one; it is taken for that
-// only if no later record attests that this one was durable, and a whole
-// sector of zeros lies where the record was.
+// only if no later record attests that this one was durable, and a sector
+// where the record was is zero, from where the durable records end.
 func (s *scanner) torn(off int, next uint64, err error) bool {
 	if s.until != 0 || next <= s.head.whole || errors.Is(err, errVersion) {
 		return false
@@ -110,11 +110,12 @@ func (s *scanner) nextValid(from int, next uint64) (int, record) {
 	return -1, record{}
 }
 
-// hole reports whether data has a sector of zeros that reaches beyond off.
+// hole reports whether data has a sector that is zero from off on, which is
+// what a lost one looks like: it still has what was durable before off.
 func hole(data []byte, off int) bool {
 	const sector = 512
-	for at := off / sector * sector; at+sector <= len(data); at += sector {
-		if isZero(data[at : at+sector]) {
+	for end := (off/sector + 1) * sector; end <= len(data); end += sector {
+		if isZero(data[max(off, end-sector):end]) {
 			return true
 		}
 	}
