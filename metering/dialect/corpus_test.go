@@ -3,7 +3,6 @@ package dialect_test
 import (
 	"encoding/base64"
 	"encoding/json"
-	"fmt"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -30,22 +29,6 @@ type exchange struct {
 	Body            string            `json:"response_body"`
 	BodyEncoding    string            `json:"response_body_encoding"`
 	Expect          expect            `json:"expect"`
-}
-
-// expect are the facts that the corpus states of an exchange.
-type expect struct {
-	Usage        string  `json:"usage"`
-	Model        *string `json:"model"`
-	ServiceTier  string  `json:"service_tier"`
-	Input        *int64  `json:"input_tokens"`
-	Output       *int64  `json:"output_tokens"`
-	Cached       int64   `json:"cached_input_tokens"`
-	CacheWrite   int64   `json:"cache_write_tokens"`
-	CacheWrite1h int64   `json:"cache_write_1h_tokens"`
-	Reasoning    int64   `json:"reasoning_tokens"`
-	Total        *int64  `json:"total_tokens_reported"`
-	ObjectID     *string `json:"usage_object_id"`
-	Earlier      bool    `json:"usage_of_earlier_request"`
 }
 
 // metered are the endpoints whose usage is counted.
@@ -135,69 +118,6 @@ func read(t *testing.T, e exchange, piece int) (dialect.Route, metering.Usage) {
 		answer = answer[n:]
 	}
 	return route, s.Close(dialect.Ended)
-}
-
-// differences lists what u says otherwise than e must yield.
-func differences(e exchange, u metering.Usage) []string {
-	var out []string
-	number := func(what string, got, want int64) {
-		if got != want {
-			out = append(out, fmt.Sprintf("%s is %d, want %d", what, got, want))
-		}
-	}
-	text := func(what, got, want string) {
-		if got != want {
-			out = append(out, fmt.Sprintf("%s is %q, want %q", what, got, want))
-		}
-	}
-	for c, v := range u.Tokens {
-		if v < 0 {
-			out = append(out, fmt.Sprintf("%s is negative: %d", metering.Cell(c), v))
-		}
-	}
-	x := e.Expect
-	if x.Usage != "present" {
-		if u.State == metering.UsageExact {
-			out = append(out, fmt.Sprintf("state is exact (%d in, %d out), want %s", u.Input, u.Output, x.Usage))
-		}
-		return out
-	}
-	text("state", string(u.State), string(metering.UsageExact))
-	if x.Input != nil {
-		number("input", u.Input, *x.Input)
-	}
-	if x.Output != nil {
-		number("output", u.Output, *x.Output)
-	}
-	var cached, written, hour, reasoning int64
-	for i, v := range u.Tokens {
-		switch c := metering.Cell(i); {
-		case c.Reasoning():
-			reasoning += v
-		case c.Cache() == metering.CacheRead:
-			cached += v
-		case c.Cache() != metering.CacheNone:
-			written += v
-			if c.Cache() == metering.CacheWrite1h {
-				hour += v
-			}
-		}
-	}
-	number("cached", cached, x.Cached)
-	number("cache write", written, x.CacheWrite)
-	number("cache write 1h", hour, x.CacheWrite1h)
-	number("reasoning", reasoning, x.Reasoning)
-	if x.Total != nil {
-		number("total", u.Total, *x.Total)
-	}
-	if x.Model != nil {
-		text("model", u.Model, *x.Model)
-	}
-	text("tier", u.ServiceTier, x.ServiceTier)
-	if x.ObjectID != nil {
-		text("object id", u.ObjectID, *x.ObjectID)
-	}
-	return out
 }
 
 // TestCorpus holds the dialects to recorded exchanges of every provider:

@@ -1,7 +1,7 @@
 // Package dialect reads usage off the wire. A dialect is a wire protocol, one
 // file each; a vendor is configuration of one. Everything here is pure: bytes
-// in, facts out. No request or response is ever altered here, and what is read
-// never depends on how the bytes were cut.
+// in, facts out, and what is read never depends on how the bytes were cut. No
+// byte is altered here but by [Splice] and [Unsplicer], which undo each other.
 package dialect
 
 import "github.com/weirhq/weir/metering"

@@ -233,7 +233,9 @@ func (r *contentReader) part(c *cursor) {
 const maxQueries = 256
 
 // grounding counts searches: per distinct query and whether there were any,
-// since prices differ by model in which of the two is billed.
+// since prices differ by model in which of the two is billed. Queries may be
+// empty, and those are not billed
+// (https://ai.google.dev/gemini-api/docs/google-search).
 func (r *contentReader) grounding(raw []byte) {
 	meta := gjson.ParseBytes(raw)
 	if !meta.IsObject() {

@@ -19,6 +19,17 @@ func (m *modalities) sum() int64 {
 	return n
 }
 
+// most is the modality with the most tokens.
+func (m *modalities) most() metering.Modality {
+	most := 0
+	for i, v := range m {
+		if v > m[most] {
+			most = i
+		}
+	}
+	return metering.Modality(most)
+}
+
 // normal is the form every dialect brings its counts into: wholes that include
 // their parts.
 type normal struct {
@@ -49,17 +60,29 @@ func (n *normal) plus(o normal) {
 
 // cells splits the wholes into disjoint cells. Parts are kept as the provider
 // gave them, and what remains of the whole is never below zero, so that where
-// parts exceed their whole the cells do not add up; flags say so.
+// parts exceed their whole the cells do not add up; flags say so. Where the parts
+// of the cache are of other modalities than those of the input, the input's
+// stand: Vertex calls the pages of a PDF documents in one and images in the other.
 func (n *normal) cells() metering.Tokens {
 	var t metering.Tokens
 	left := n.inputBy
-	left[metering.Text] = max(0, n.input-(n.inputBy.sum()-n.inputBy[metering.Text]))
-	stated := n.cachedBy.sum()
-	for m := range n.cachedBy {
-		t[metering.InputCell(metering.CacheRead, metering.Modality(m))] += n.cachedBy[m]
-		left[m] = max(0, left[m]-n.cachedBy[m])
+	if left.sum() == 0 {
+		left = n.cachedBy
 	}
-	allocate(&t, &left, metering.CacheRead, n.cacheRead-stated)
+	left[metering.Text] = max(0, n.input-(left.sum()-left[metering.Text]))
+	astray := int64(0)
+	for m, cached := range n.cachedBy {
+		take := min(cached, left[m])
+		t[metering.InputCell(metering.CacheRead, metering.Modality(m))] += take
+		left[m] -= take
+		astray += cached - take
+	}
+	if most := left.most(); astray > 0 && left[most] >= astray {
+		t[metering.InputCell(metering.CacheRead, most)] += astray
+		left[most] -= astray
+		astray = 0
+	}
+	allocate(&t, &left, metering.CacheRead, astray+max(0, n.cacheRead-n.cachedBy.sum()))
 	allocate(&t, &left, metering.CacheWrite5m, n.write5m)
 	allocate(&t, &left, metering.CacheWrite30m, n.write30m)
 	allocate(&t, &left, metering.CacheWrite1h, n.write1h)

@@ -1,7 +1,10 @@
 package dialect
 
 import (
+	"encoding/json"
+	"math/big"
 	"slices"
+	"strings"
 
 	"github.com/tidwall/gjson"
 
@@ -99,6 +102,33 @@ func (q *quantities) set(name string, v gjson.Result) {
 	*q = slices.DeleteFunc(*q, func(have metering.Quantity) bool { return have.Name == name })
 	q.add(name, n)
 }
+
+// setCost is set for an amount of money, of which gateways write more decimals
+// than are ever counted here: it is rounded to the pico, half away from zero.
+func (q *quantities) setCost(name string, v gjson.Result) {
+	if raw, ok := rounded(v.Raw); ok && v.Type == gjson.Number {
+		v.Raw = raw
+	}
+	q.set(name, v)
+}
+
+// rounded is a JSON number of at most maxNumber bytes with twelve decimals. Its
+// exponent has two digits at most: written out, 1e999999 would be a bomb.
+func rounded(text string) (string, bool) {
+	_, exponent, _ := strings.Cut(strings.ToLower(text), "e")
+	if len(text) > maxNumber || len(strings.TrimLeft(exponent, "+-0")) > 2 || !json.Valid([]byte(text)) {
+		return "", false
+	}
+	r, ok := new(big.Rat).SetString(text)
+	if !ok {
+		return "", false
+	}
+	return r.FloatString(12), true
+}
+
+// maxNumber is the longest text of an amount that is read. Python writes at most
+// 24 bytes of a float.
+const maxNumber = 32
 
 // setAll sets every number of an object, each under prefix and its key.
 func (q *quantities) setAll(prefix string, v gjson.Result) {

@@ -70,7 +70,7 @@ func (u *openAIUsage) readExtra(key string, v gjson.Result, a *answer) {
 	case "pydantic_ai_gateway":
 		a.gatewayCost(v)
 	case "cost_details":
-		a.counts.set("upstream_inference_cost", v.Get("upstream_inference_cost"))
+		a.counts.setCost("upstream_inference_cost", v.Get("upstream_inference_cost"))
 	case "service_tier":
 		a.tier.set([]byte(v.Raw))
 	case "server_tool_use_details", "server_tool_use":
