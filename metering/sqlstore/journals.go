@@ -1,0 +1,167 @@
+package sqlstore
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/weirhq/weir/metering"
+)
+
+// ClaimJournal registers a journal for the process that opened it. A claim that
+// was granted already is granted again as it was.
+func (s *Store) ClaimJournal(ctx context.Context, c metering.JournalClaim) (metering.JournalLease, error) {
+	lease := metering.JournalLease{Journal: c.Journal}
+	err := s.write(ctx, "claim journal", func(tx querier) error {
+		now := int64(metering.MicrosOf(time.Now()))
+		_, err := tx.exec(ctx, `INSERT INTO journals (id, epoch, nonce, host, state, shipped, watermark, clean_at, beaten_at, lag, sync_asked, sync_done, open_calls)
+			VALUES ($1, 0, '', '', 'live', 0, 0, 0, $2, 0, 0, 0, '[]') ON CONFLICT (id) DO NOTHING`, c.Journal, now)
+		if err != nil {
+			return err
+		}
+		var nonce string
+		var epoch int64
+		var shipped int64
+		// The update locks the row before it is read.
+		if _, err := tx.exec(ctx, `UPDATE journals SET beaten_at = beaten_at WHERE id = $1`, c.Journal); err != nil {
+			return err
+		}
+		if err := tx.row(ctx, `SELECT epoch, nonce, shipped FROM journals WHERE id = $1`, c.Journal).Scan(&epoch, &nonce, &shipped); err != nil {
+			return err
+		}
+		lease.Shipped = uint64(shipped)
+		if nonce == c.Nonce {
+			lease.Epoch = epoch
+			return nil
+		}
+		if nonce != "" && !slices.Contains(c.Known, nonce) {
+			return fmt.Errorf("another copy of the directory claimed it since: %w", metering.ErrFenced)
+		}
+		lease.Epoch = epoch + 1
+		_, err = tx.exec(ctx, `UPDATE journals SET epoch = $2, nonce = $3, host = $4, state = 'live', beaten_at = $5 WHERE id = $1`,
+			c.Journal, lease.Epoch, c.Nonce, c.Host, now)
+		return err
+	})
+	return lease, err
+}
+
+// Beat records how far a journal is and returns the highest sync request.
+func (s *Store) Beat(ctx context.Context, b metering.Beat) (int64, error) {
+	if b.Open == nil {
+		b.Open = []metering.OpenCall{}
+	}
+	open, err := json.Marshal(b.Open)
+	if err != nil {
+		return 0, fmt.Errorf("beat: %w", err)
+	}
+	var asked int64
+	err = s.write(ctx, "beat", func(tx querier) error {
+		n, err := tx.exec(ctx, `UPDATE journals SET
+				watermark = CASE WHEN watermark > $3 THEN watermark ELSE $3 END,
+				clean_at = CASE WHEN clean_at > $4 THEN clean_at ELSE $4 END,
+				beaten_at = $5, lag = $6, open_calls = $7, state = 'live',
+				sync_done = CASE WHEN $8 > sync_asked THEN sync_asked WHEN $8 > sync_done THEN $8 ELSE sync_done END
+			WHERE id = $1 AND epoch = $2`,
+			b.Lease.Journal, b.Lease.Epoch, int64(b.Watermark), int64(b.Clean), int64(metering.MicrosOf(time.Now())), b.Lag, string(open), b.SyncDone)
+		if err != nil {
+			return err
+		}
+		if n == 0 {
+			return fmt.Errorf("epoch %d of journal %s is over: %w", b.Lease.Epoch, b.Lease.Journal, metering.ErrFenced)
+		}
+		return tx.row(ctx, `SELECT sync_asked FROM journals WHERE id = $1`, b.Lease.Journal).Scan(&asked)
+	})
+	return asked, err
+}
+
+// ReleaseJournal marks a journal as stopped with everything shipped.
+func (s *Store) ReleaseJournal(ctx context.Context, l metering.JournalLease) error {
+	return s.write(ctx, "release journal", func(tx querier) error {
+		n, err := tx.exec(ctx, `UPDATE journals SET state = 'clean', lag = 0, open_calls = '[]', sync_done = sync_asked WHERE id = $1 AND epoch = $2`, l.Journal, l.Epoch)
+		if err == nil && n == 0 {
+			err = fmt.Errorf("epoch %d of journal %s is over: %w", l.Epoch, l.Journal, metering.ErrFenced)
+		}
+		return err
+	})
+}
+
+// Journals lists the registry.
+func (s *Store) Journals(ctx context.Context) ([]metering.JournalInfo, error) {
+	var out []metering.JournalInfo
+	err := s.read().each(ctx, func(r *sql.Rows) error {
+		var j metering.JournalInfo
+		var state, open string
+		var shipped int64
+		if err := r.Scan(&j.Journal, &j.Epoch, &state, &j.Host, &shipped, &j.Watermark, &j.Clean, &j.Beaten, &j.Lag, &j.SyncAsked, &j.SyncDone, &open); err != nil {
+			return err
+		}
+		j.State, j.Shipped = metering.JournalState(state), uint64(shipped)
+		if err := json.Unmarshal([]byte(open), &j.Open); err != nil {
+			return fmt.Errorf("open calls of %s: %w", j.Journal, err)
+		}
+		out = append(out, j)
+		return nil
+	}, `SELECT id, epoch, state, host, shipped, watermark, clean_at, beaten_at, lag, sync_asked, sync_done, open_calls FROM journals ORDER BY id`)
+	if err != nil {
+		return nil, fmt.Errorf("read journals: %w", err)
+	}
+	return out, nil
+}
+
+// AskSync asks every live journal to ship what it has.
+func (s *Store) AskSync(ctx context.Context) (map[string]int64, error) {
+	waiting := make(map[string]int64)
+	err := s.write(ctx, "ask journals to ship", func(tx querier) error {
+		clear(waiting)
+		return tx.each(ctx, func(r *sql.Rows) error {
+			var id string
+			var asked int64
+			if err := r.Scan(&id, &asked); err != nil {
+				return err
+			}
+			waiting[id] = asked
+			return nil
+		}, `UPDATE journals SET sync_asked = sync_asked + 1 WHERE state = 'live' RETURNING id, sync_asked`)
+	})
+	return waiting, err
+}
+
+// DeclareLost says that nobody will ship a journal any more. What it ships later
+// all the same is late.
+func (s *Store) DeclareLost(ctx context.Context, journal string) error {
+	return s.write(ctx, "declare a journal lost", func(tx querier) error {
+		n, err := tx.exec(ctx, `UPDATE journals SET state = 'lost' WHERE id = $1`, journal)
+		if err == nil && n == 0 {
+			err = fmt.Errorf("journal %s: %w", journal, metering.ErrNotFound)
+		}
+		return err
+	})
+}
+
+// advance moves the position of a journal. done reports that it had moved
+// already: the commit of an earlier attempt happened.
+func advance(ctx context.Context, tx querier, x metering.Shipment) (done bool, err error) {
+	n, err := tx.exec(ctx, `UPDATE journals SET shipped = $4 WHERE id = $1 AND epoch = $2 AND shipped = $3`,
+		x.Lease.Journal, x.Lease.Epoch, int64(x.From), int64(x.To))
+	if err != nil || n == 1 {
+		return false, err
+	}
+	var epoch, shipped int64
+	err = tx.row(ctx, `SELECT epoch, shipped FROM journals WHERE id = $1`, x.Lease.Journal).Scan(&epoch, &shipped)
+	switch {
+	case errors.Is(err, sql.ErrNoRows):
+		return false, fmt.Errorf("journal %s is not in the registry: %w", x.Lease.Journal, metering.ErrFenced)
+	case err != nil:
+		return false, err
+	case epoch != x.Lease.Epoch:
+		return false, fmt.Errorf("epoch %d of journal %s is over, it is at %d: %w", x.Lease.Epoch, x.Lease.Journal, epoch, metering.ErrFenced)
+	case uint64(shipped) == x.To:
+		return true, nil
+	default:
+		return false, fmt.Errorf("journal %s was shipped to %d, not to %d: %w", x.Lease.Journal, shipped, x.From, metering.ErrFenced)
+	}
+}
