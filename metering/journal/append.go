@@ -19,11 +19,15 @@ func (j *Journal) Begin(c *metering.Call) error {
 	}
 	body := j.bodies.Get().(*[]byte)
 	defer j.bodies.Put(body)
-	*body = appendIntent((*body)[:0], c)
-	if len(*body) > maxBody-fixedBytes {
-		return fmt.Errorf("write intent of %d bytes: %w", len(*body), metering.ErrInvalid)
+	payload, err := appendIntent((*body)[:0], c)
+	*body = payload
+	if err != nil {
+		return fmt.Errorf("write intent: %w", err)
 	}
-	if err := j.begin(c, *body); err != nil {
+	if len(payload) > maxBody-fixedBytes {
+		return fmt.Errorf("write intent of %d bytes: %w", len(payload), metering.ErrInvalid)
+	}
+	if err := j.begin(c, payload); err != nil {
 		return fmt.Errorf("write intent: %w", err)
 	}
 	fault.At(fault.JournalAfterIntent)
@@ -152,7 +156,7 @@ func (j *Journal) park(e *metering.Event) error {
 // ready reports why nothing can be written now. It waits while too much is
 // written without being durable.
 func (j *Journal) ready() error {
-	for !j.closed && j.down == nil && len(j.unsynced)+len(j.atSync) > maxUnsynced {
+	for !j.closed && j.down == nil && j.unsynced.size+j.atSync.size > maxUnsynced {
 		j.idle.Wait()
 	}
 	if j.closed {

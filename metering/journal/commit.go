@@ -3,6 +3,7 @@ package journal
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/weirhq/weir/metering"
 )
@@ -126,10 +127,10 @@ func (j *Journal) write(b *batch) error {
 		j.durable = b.last
 		return nil
 	}
-	if len(j.unsynced) == 0 && len(j.atSync) == 0 {
+	if j.unsynced.size == 0 && j.atSync.size == 0 {
 		j.rouse()
 	}
-	j.unsynced = append(j.unsynced, b.buf...)
+	j.unsynced.add(b.buf, &j.free)
 	return nil
 }
 
@@ -169,7 +170,7 @@ func (j *Journal) flush() error {
 		j.syncFailed(seg, err)
 		return err
 	}
-	j.unsynced = emptied(j.unsynced)
+	j.unsynced.clear(&j.free)
 	j.madeDurable(upTo, lastFact)
 	return nil
 }
@@ -185,15 +186,14 @@ func (j *Journal) replace(b *batch) error {
 	upTo, lastFact := j.written, j.lastFact
 	h := header{first: j.durable + 1, lastFact: j.safeFact, latest: j.latest, id: j.id}
 	h.whole = upTo
-	var extra []byte
+	again := slices.Clone(j.unsynced.blocks)
 	if b != nil {
-		extra = b.buf
+		again = append(again, b.buf)
 		h.whole = b.last
 	}
-	again := j.unsynced
 	j.syncing = true // keeps the syncer off the old segment
 	j.mu.Unlock()
-	seg, err := createSegment(j.fs, j.dir, old.number+1, h, again, extra)
+	seg, err := createSegment(j.fs, j.dir, old.number+1, h, again...)
 	j.mu.Lock()
 	j.syncing = false
 	if err != nil {
@@ -209,7 +209,7 @@ func (j *Journal) replace(b *batch) error {
 		}
 		old.f = nil
 	}
-	j.unsynced = emptied(j.unsynced)
+	j.unsynced.clear(&j.free)
 	j.madeDurable(upTo, lastFact)
 	if b != nil {
 		j.durable = b.last
@@ -273,15 +273,6 @@ func (j *Journal) syncFailed(seg *segment, err error) {
 	j.faults.Syncs++
 	j.log.Error("journal segment cannot be synced, beginning another", "file", seg.path, "err", err)
 	seg.broken = fmt.Errorf("fdatasync: %w", err)
-	j.atSync = append(j.atSync, j.unsynced...)
-	j.atSync, j.unsynced = j.unsynced[:0], j.atSync
-}
-
-// emptied keeps the memory of a buffer unless a stall has made it large.
-func emptied(b []byte) []byte {
-	const keep = 4 << 20
-	if cap(b) > keep {
-		return nil
-	}
-	return b[:0]
+	j.atSync.follow(&j.unsynced, &j.free)
+	j.atSync, j.unsynced = j.unsynced, j.atSync
 }

@@ -43,7 +43,13 @@
 //	u64 sequence number of the intent, 0 for a fact without one
 //	i64 instant: of authorisation, of a checkpoint itself
 //	16  event id
-//	u32 length of JSON, JSON; u32 length, usage object verbatim; u32 length, properties verbatim
+//	sections: u32 length, fields. An intent has one of the call, a checkpoint one
+//	of the usage, a fact one of the call and the event and one of the usage
+//
+// A field is a byte, its number × 4 + its form, and then: form 0 a varint, form
+// 1 a varint length and bytes, form 2 a u32 length and bytes, form 3 nothing,
+// which means true. Fields that are zero are left out. The usage object and
+// the properties are in it verbatim.
 //
 // In a segment header the sequence number is that of the first record, the
 // intent field is the last fact before the segment, the instant is the latest
@@ -53,6 +59,6 @@
 // an earlier segment was written again, because a write or an fdatasync of the
 // earlier one failed, and is void.
 //
-// New JSON members and trailing blobs may be added within a format version;
-// readers ignore what they do not know.
+// New fields and sections may be added within a format version; readers ignore
+// what they do not know.
 package journal

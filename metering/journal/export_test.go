@@ -30,7 +30,11 @@ func RoundTrip(e *metering.Event) (*metering.Event, error) {
 
 // RoundTripIntent encodes an intent and reads it back.
 func RoundTripIntent(c *metering.Call) (metering.Call, error) {
-	return decodeIntent(&record{seq: c.Seq, at: c.At, id: c.ID, payload: appendIntent(nil, c)})
+	body, err := appendIntent(nil, c)
+	if err != nil {
+		return metering.Call{}, err
+	}
+	return decodeIntent(&record{seq: c.Seq, at: c.At, id: c.ID, payload: body})
 }
 
 // RecordSizes walks the records of a healthy segment and returns their sizes.
@@ -90,4 +94,52 @@ func Reseal(t *testing.T, data []byte, n int, version byte) {
 	again[frameBytes+1] = version
 	seal(again)
 	copy(data[off:off+size], again)
+}
+
+// DecodeExtended reads e back from what a later release may write: its payload
+// with unknown fields of every form and an unknown section.
+func DecodeExtended(e *metering.Event) (*metering.Event, error) {
+	extended := func(s *section) {
+		for number := byte(maxField - 3); number <= maxField; number++ {
+			s.b = append(s.b, number<<2|formTrue, number<<2|formNumber, 0xff, 0x01, number<<2|formShort, 2, 'h', 'i')
+			start := s.open(number)
+			s.b = append(s.b, "later"...)
+			s.close(start)
+		}
+	}
+	s := begun(nil)
+	extended(&s)
+	s.event(e)
+	b, err := s.ended(0)
+	if err != nil {
+		return nil, err
+	}
+	start := len(b)
+	s = begun(b)
+	s.usage(&e.Usage)
+	extended(&s)
+	if b, err = s.ended(start); err != nil {
+		return nil, err
+	}
+	b = append(b, 3, 0, 0, 0, 'n', 'e', 'w')
+	return decodeFact(e.Journal, &record{seq: e.FactSeq, intent: e.Seq, at: e.At, id: e.ID, payload: b})
+}
+
+// PayloadSize is how long the payload of e is.
+func PayloadSize(t *testing.T, e *metering.Event) int {
+	t.Helper()
+	b, err := appendFact(nil, e)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return len(b)
+}
+
+// DecodeCut reads e from the beginning of its payload.
+func DecodeCut(e *metering.Event, cut int) (*metering.Event, error) {
+	b, err := appendFact(nil, e)
+	if err != nil {
+		return nil, err
+	}
+	return decodeFact(e.Journal, &record{seq: e.FactSeq, intent: e.Seq, at: e.At, id: e.ID, payload: b[:cut]})
 }

@@ -73,7 +73,8 @@ type Journal struct {
 
 	// Written and not durable, in order: atSync is what the running fdatasync
 	// covers, unsynced what came after it began.
-	atSync, unsynced []byte
+	atSync, unsynced backlog
+	free             blocks
 
 	calls    calls
 	marks    marks // of facts that the database does not have

@@ -1,11 +1,28 @@
 package journal_test
 
 import (
+	"syscall"
 	"testing"
+	"time"
 
 	"github.com/weirhq/weir/metering"
 	"github.com/weirhq/weir/metering/journal"
 )
+
+// processor reports the CPU time of the process per operation, the syncer's and
+// the kernel's on its behalf included.
+func processor(b *testing.B) func() {
+	b.Helper()
+	read := func() time.Duration {
+		var u syscall.Rusage
+		if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+			b.Fatal(err)
+		}
+		return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+	}
+	before := read()
+	return func() { b.ReportMetric(float64(read()-before)/float64(b.N), "cpu-ns/op") }
+}
 
 // BenchmarkCall is what the journal adds to one call: Begin and Finish, with
 // their two write(2) and the syncer at work beside them.
@@ -15,6 +32,7 @@ func BenchmarkCall(b *testing.B) {
 	template := ended(c)
 	events := make([]metering.Event, 1024)
 	b.ReportAllocs()
+	defer processor(b)()
 	n := 0
 	for b.Loop() {
 		c.ID[15]++
@@ -38,6 +56,7 @@ func BenchmarkCall(b *testing.B) {
 func BenchmarkCallParallel(b *testing.B) {
 	j := open(b, b.TempDir(), journal.Options{})
 	b.ReportAllocs()
+	defer processor(b)()
 	b.SetParallelism(32)
 	b.RunParallel(func(pb *testing.PB) {
 		c := newCall(b)

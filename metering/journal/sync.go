@@ -54,7 +54,7 @@ func (j *Journal) pauseLocked() time.Duration {
 	switch {
 	case j.down != nil:
 		return retryEvery
-	case len(j.parked) > 0 || len(j.unsynced) > 0:
+	case len(j.parked) > 0 || j.unsynced.size > 0:
 		return max(j.sync, time.Millisecond)
 	default:
 		return 0
@@ -68,7 +68,7 @@ func (j *Journal) work() {
 	if j.down == nil && len(j.parked) > 0 {
 		j.unpark()
 	}
-	if j.down == nil && len(j.unsynced) > 0 {
+	if j.down == nil && j.unsynced.size > 0 {
 		j.syncOnce()
 	}
 }
@@ -79,7 +79,7 @@ func (j *Journal) syncOnce() {
 		j.idle.Wait()
 	}
 	seg := j.seg
-	if j.down != nil || seg.broken != nil || len(j.unsynced) == 0 {
+	if j.down != nil || seg.broken != nil || j.unsynced.size == 0 {
 		return
 	}
 	j.atSync, j.unsynced = j.unsynced, j.atSync
@@ -102,7 +102,7 @@ func (j *Journal) syncOnce() {
 		})
 		return
 	}
-	j.atSync = emptied(j.atSync)
+	j.atSync.clear(&j.free)
 	j.madeDurable(upTo, lastFact)
 }
 
