@@ -56,6 +56,11 @@ func newHistory(t *testing.T, o journal.Options) *history {
 	o.Logger = journal.Quiet()
 	h := &history{t: t, rec: new(recorder), dir: t.TempDir(), opts: o, lives: make(map[metering.ID]*life)}
 	h.open()
+	t.Cleanup(func() {
+		if err := h.j.Close(); err != nil {
+			t.Errorf("close: %v", err)
+		}
+	})
 	return h
 }
 

@@ -23,8 +23,8 @@ import (
 // and no number is wrong. What is lost was written in the last Sync.
 func TestPowerLoss(t *testing.T) {
 	t.Parallel()
-	second := journal.Options{SegmentBytes: 4096}
-	always := journal.Options{SegmentBytes: 4096, Sync: -1}
+	second := journal.Options{SegmentBytes: 2048}
+	always := journal.Options{SegmentBytes: 2048, Sync: -1}
 	for _, c := range []struct {
 		name string
 		opts journal.Options
@@ -47,9 +47,6 @@ func TestPowerLoss(t *testing.T) {
 				h = newHistory(st, c.opts)
 				c.run(h)
 				h.note()
-				if err := h.j.Close(); err != nil {
-					st.Errorf("close: %v", err)
-				}
 			})
 			h.t = t
 			enumerate(t, h)
