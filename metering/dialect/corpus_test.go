@@ -92,8 +92,16 @@ func header(h map[string]string, name string) string {
 	return ""
 }
 
-// read scans the answer of e in pieces of the given size.
-func read(t *testing.T, e exchange, piece int) (dialect.Route, metering.Usage) {
+// prepared is an exchange with what its answer is read by.
+type prepared struct {
+	exchange
+	dialect dialect.Dialect
+	route   dialect.Route
+	request dialect.Request
+	answer  []byte
+}
+
+func prepare(t *testing.T, e exchange) prepared {
 	t.Helper()
 	d, ok := dialect.Named(metered[e.Endpoint])
 	if !ok {
@@ -106,29 +114,44 @@ func read(t *testing.T, e exchange, piece int) (dialect.Route, metering.Usage) {
 	if err != nil {
 		t.Errorf("%s: inspect: %v", e.ID, err)
 	}
-	s := d.Scanner(route, req, dialect.Response{
-		Status:      e.Status,
-		ContentType: header(e.Headers, "content-type"),
-		Header:      func(name string) string { return header(e.Headers, name) },
+	return prepared{e, d, route, req, decoded(t, e.Body, e.BodyEncoding)}
+}
+
+// scanner returns a scanner of the answer in the given coding.
+func (p *prepared) scanner(coding string) dialect.Scanner {
+	return p.dialect.Scanner(p.route, p.request, dialect.Response{
+		Status:          p.Status,
+		ContentType:     header(p.Headers, "content-type"),
+		ContentEncoding: coding,
+		Header:          func(name string) string { return header(p.Headers, name) },
 	})
-	answer := decoded(t, e.Body, e.BodyEncoding)
-	for len(answer) > 0 {
-		n := min(piece, len(answer))
-		s.Scan(answer[:n])
-		answer = answer[n:]
+}
+
+// read scans the answer in pieces of the given size.
+func (p *prepared) read(piece int) metering.Usage {
+	return scan(p.scanner(""), p.answer, piece)
+}
+
+// scan lets s see body in pieces of the given size.
+func scan(s dialect.Scanner, body []byte, piece int) metering.Usage {
+	for len(body) > 0 {
+		n := min(piece, len(body))
+		s.Scan(body[:n])
+		body = body[n:]
 	}
-	return route, s.Close(dialect.Ended)
+	return s.Close(dialect.Ended)
 }
 
 // TestCorpus holds the dialects to recorded exchanges of every provider:
-// T23–T26, T30, B05. The same answer cut into single bytes must read the same.
+// T23–T26, T30, B05.
 func TestCorpus(t *testing.T) {
 	t.Parallel()
 	type row struct{ all, exact, flagged, wrong int }
 	table := map[string]*row{}
 	for _, e := range exchanges(t) {
-		route, u := read(t, e, 1<<30)
-		if route.Class != dialect.Metered && route.Class != dialect.Free {
+		p := prepare(t, e)
+		u := p.read(len(p.answer))
+		if route := p.route; route.Class != dialect.Metered && route.Class != dialect.Free {
 			t.Errorf("%s: %s %s is neither metered nor free but %d", e.ID, e.Method, e.Path, route.Class)
 		}
 		name := e.Provider + " " + e.Endpoint
@@ -147,10 +170,6 @@ func TestCorpus(t *testing.T) {
 			r.wrong++
 			t.Errorf("%s: %s", e.ID, strings.Join(diff, "; "))
 		}
-		_, bytewise := read(t, e, 1)
-		if a, b := asJSON(t, u), asJSON(t, bytewise); a != b {
-			t.Errorf("%s: cut into bytes reads\n%s\nwhole reads\n%s", e.ID, b, a)
-		}
 	}
 	names := make([]string, 0, len(table))
 	for name := range table {
@@ -164,13 +183,4 @@ func TestCorpus(t *testing.T) {
 		sum = row{sum.all + r.all, sum.exact + r.exact, sum.flagged + r.flagged, sum.wrong + r.wrong}
 	}
 	t.Logf("%-44s %4d exchanges %4d exact %4d flagged %4d wrong", "all", sum.all, sum.exact, sum.flagged, sum.wrong)
-}
-
-func asJSON(t *testing.T, u metering.Usage) string {
-	t.Helper()
-	b, err := json.Marshal(u)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return string(b)
 }

@@ -4,8 +4,6 @@ import (
 	"strings"
 
 	"github.com/tidwall/gjson"
-
-	"github.com/weirhq/weir/metering"
 )
 
 // contentReader reads generateContent of Gemini and Vertex: one document, the
@@ -17,14 +15,6 @@ type contentReader struct {
 	usage   contentUsage
 	queries []string // distinct searches of grounding
 	blocked bool
-}
-
-// contentUsage is a usageMetadata object.
-type contentUsage struct {
-	prompt, candidates, thoughts, cached, tools, total count
-
-	promptBy, cachedBy, toolsBy, candidatesBy modalities
-	flags                                     []metering.Flag
 }
 
 func (r *contentReader) event(_, data []byte) {
@@ -72,95 +62,12 @@ func (r *contentReader) see(raw []byte) {
 		return
 	}
 	r.objects++
-	u := readContentUsage(gjson.ParseBytes(raw), &r.answer)
+	u := readContentUsage(raw, &r.answer)
 	if !u.given() && !(len(u.flags) > 0 && !r.usage.given()) {
 		return
 	}
 	r.usage = u
 	r.keepUsage(raw)
-}
-
-func (u *contentUsage) given() bool {
-	return u.prompt.set || u.candidates.set || u.thoughts.set || u.total.set
-}
-
-func readContentUsage(v gjson.Result, a *answer) contentUsage {
-	var u contentUsage
-	v.ForEach(func(key, v gjson.Result) bool {
-		switch k := key.String(); k {
-		case "promptTokenCount":
-			u.prompt = readCount(v)
-		case "candidatesTokenCount":
-			u.candidates = readCount(v)
-		case "thoughtsTokenCount":
-			u.thoughts = readCount(v)
-		case "cachedContentTokenCount":
-			u.cached = readCount(v)
-		case "toolUsePromptTokenCount":
-			u.tools = readCount(v)
-		case "totalTokenCount":
-			u.total = readCount(v)
-		case "promptTokensDetails":
-			u.promptBy = u.byModality(v)
-		case "cacheTokensDetails":
-			u.cachedBy = u.byModality(v)
-		case "toolUsePromptTokensDetails":
-			u.toolsBy = u.byModality(v)
-		case "candidatesTokensDetails":
-			u.candidatesBy = u.byModality(v)
-		case "serviceTier":
-			a.tier.set([]byte(v.Raw))
-		case "pydantic_ai_gateway":
-			a.gatewayCost(v)
-		default:
-			if isTokenCount(k, v) {
-				u.flags = append(u.flags, metering.FlagUnknownField)
-			}
-		}
-		return true
-	})
-	for _, c := range []count{u.prompt, u.candidates, u.thoughts, u.cached, u.tools, u.total} {
-		if c.bad {
-			u.flags = append(u.flags, metering.FlagInvalidNumber)
-		}
-	}
-	return u
-}
-
-// byModality reads a list of {modality, tokenCount}.
-func (u *contentUsage) byModality(v gjson.Result) modalities {
-	var m modalities
-	if !v.IsArray() {
-		return m
-	}
-	v.ForEach(func(_, entry gjson.Result) bool {
-		c := readCount(entry.Get("tokenCount"))
-		if c.bad {
-			u.flags = append(u.flags, metering.FlagInvalidNumber)
-		}
-		if at := modalityOf(entry.Get("modality")); m[at]+c.n <= maxCount {
-			m[at] += c.n
-		}
-		return true
-	})
-	return m
-}
-
-// modalityOf reads the name of a modality, or its number in Google's
-// google.cloud.aiplatform.v1.Modality, which some clients' transports send.
-func modalityOf(v gjson.Result) metering.Modality {
-	switch v.String() {
-	case "IMAGE", "2":
-		return metering.Image
-	case "VIDEO", "3":
-		return metering.Video
-	case "AUDIO", "4":
-		return metering.Audio
-	case "DOCUMENT", "5":
-		return metering.Document
-	default:
-		return metering.Text
-	}
 }
 
 func (r *contentReader) candidates(c *cursor) {
@@ -258,31 +165,3 @@ func (r *contentReader) grounding(raw []byte) {
 }
 
 func (r *contentReader) unknownField(_, _ []byte) {}
-
-func (r *contentReader) report(u *metering.Usage) reported {
-	for _, f := range r.usage.flags {
-		u.Flag(f)
-	}
-	if !r.usage.given() {
-		return reportedNothing
-	}
-	x := &r.usage
-	n := normal{
-		input: x.prompt.n + x.tools.n, output: x.candidates.n + x.thoughts.n, total: x.total,
-		cacheRead: x.cached.n, reasoning: x.thoughts.n, cachedBy: x.cachedBy, generated: x.candidatesBy,
-	}
-	for m := range n.inputBy {
-		n.inputBy[m] = x.promptBy[m] + x.toolsBy[m]
-	}
-	n.fill(u)
-	switch {
-	case x.candidates.bad, x.thoughts.bad:
-		return reportedInput
-	case x.prompt.bad:
-		return reportedOutput
-	case r.stream && r.finish.String() == "":
-		return reportedSoFar
-	default:
-		return reportedAll
-	}
-}

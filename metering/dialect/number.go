@@ -35,6 +35,18 @@ func readCount(v gjson.Result) count {
 	return count{n: n, set: ok, bad: !ok}
 }
 
+// rawCount is readCount of a raw value.
+func rawCount(raw []byte) count {
+	if len(raw) == 0 || string(raw) == "null" {
+		return count{}
+	}
+	if c := raw[0]; c != '-' && (c < '0' || c > '9') {
+		return count{bad: true}
+	}
+	n, ok := whole(raw)
+	return count{n: n, set: ok, bad: !ok}
+}
+
 // or returns c, or alt if c was not given.
 func (c count) or(alt count) count {
 	if c.set || c.bad {
@@ -44,7 +56,7 @@ func (c count) or(alt count) count {
 }
 
 // whole reads the text of a JSON number that is an integer in [0, maxCount].
-func whole(text string) (int64, bool) {
+func whole[T string | []byte](text T) (int64, bool) {
 	if len(text) > 0 && len(text) <= 10 {
 		var n int64
 		for i := 0; ; i++ {
@@ -57,7 +69,7 @@ func whole(text string) (int64, bool) {
 			n = n*10 + int64(text[i]-'0')
 		}
 	}
-	x, err := metering.ParseNumber(text)
+	x, err := metering.ParseNumber(string(text))
 	if err != nil || x.Picos != 0 || x.Units < 0 || x.Units > maxCount {
 		return 0, false
 	}

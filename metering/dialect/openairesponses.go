@@ -2,7 +2,6 @@ package dialect
 
 import (
 	"bytes"
-	"strings"
 
 	"github.com/tidwall/gjson"
 
@@ -79,7 +78,9 @@ func (r *responsesReader) typed(kind, response, delta, item []byte) {
 		r.response(response, false)
 	case "response.output_item.done":
 		if len(r.items) < maxItems {
-			r.items = append(r.items, itemKind(gjson.ParseBytes(item)))
+			c := cursor{b: item}
+			kind, _ := readItem(&c)
+			r.items = append(r.items, kind)
 		}
 	default:
 		if len(delta) > 0 && bytes.HasSuffix(kind, []byte(".delta")) && !bytes.Contains(kind, []byte("audio.delta")) {
@@ -175,80 +176,6 @@ func (r *responsesReader) tools(raw []byte) {
 		r.counts.setAll("tool_usage."+tool.String()+".", counts)
 		return true
 	})
-}
-
-// output counts the items of tools and what the answer shows.
-func (r *responsesReader) output(raw []byte) {
-	listed := false
-	if items := gjson.ParseBytes(raw); items.IsArray() {
-		items.ForEach(func(_, item gjson.Result) bool {
-			listed = true
-			r.item(itemKind(item))
-			if !r.stream {
-				r.text += itemBytes(item)
-			}
-			return true
-		})
-	}
-	if !listed {
-		for _, kind := range r.items {
-			r.item(kind)
-		}
-	}
-}
-
-// Kinds of items that carry more than their type.
-const (
-	kindSearch = "web_search_call"
-	kindImage  = "image_generation_call"
-)
-
-// itemKind is the type of an output item; of a web search with what it did, of
-// an image with whether there is one.
-func itemKind(item gjson.Result) string {
-	kind := scalar(item.Get("type"))
-	switch kind {
-	case kindSearch:
-		action := scalar(item.Get("action.type"))
-		if action == "" {
-			action = "none"
-		}
-		return kind + "." + action
-	case kindImage:
-		if item.Get("result").String() != "" {
-			return kind + ".result"
-		}
-	}
-	return kind
-}
-
-// item counts one output item of a tool that runs at the server, or may.
-// Functions and custom tools are the client's.
-func (r *responsesReader) item(kind string) {
-	base, detail, _ := strings.Cut(kind, ".")
-	switch {
-	case base == "function_call", base == "custom_tool_call":
-	case base == kindSearch:
-		r.counts.one(base)
-		r.counts.one(kind)
-	case base == kindImage && detail != "":
-		r.counts.one(base)
-		r.counts.one("images")
-	case strings.HasSuffix(base, "_call"), base == "mcp_list_tools":
-		r.counts.one(base)
-	}
-}
-
-// itemBytes counts the text of one output item.
-func itemBytes(item gjson.Result) int64 {
-	n := len(item.Get("arguments").String())
-	for _, list := range [...]string{"content", "summary"} {
-		item.Get(list).ForEach(func(_, part gjson.Result) bool {
-			n += len(part.Get("text").String()) + len(part.Get("refusal").String())
-			return true
-		})
-	}
-	return int64(n)
 }
 
 func (r *responsesReader) unknownField(_, _ []byte) {}
