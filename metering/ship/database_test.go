@@ -176,6 +176,12 @@ func (f *flaky) set(fail func(op string) error) {
 	f.fail = fail
 }
 
+func (f *flaky) current() metering.Counter {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.Counter
+}
+
 func (f *flaky) trouble(op string) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -189,7 +195,7 @@ func (f *flaky) Settle(ctx context.Context, batch []metering.Settlement) ([]erro
 	if err := f.trouble("before settle"); err != nil {
 		return nil, err
 	}
-	results, err := f.Counter.Settle(ctx, batch)
+	results, err := f.current().Settle(ctx, batch)
 	if err := f.trouble("after settle"); err != nil {
 		return nil, err
 	}
@@ -200,7 +206,7 @@ func (f *flaky) Restore(ctx context.Context, s metering.Snapshot) (bool, error) 
 	if err := f.trouble("before restore"); err != nil {
 		return false, err
 	}
-	ok, err := f.Counter.Restore(ctx, s)
+	ok, err := f.current().Restore(ctx, s)
 	if err := f.trouble("after restore"); err != nil {
 		return false, err
 	}
