@@ -1,20 +1,52 @@
 // Command weir is a transparent LLM reverse proxy that meters and bills. This
-// file is its composition root.
+// file is its composition root: which parts exist in this process, and in which
+// order they start and stop.
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/url"
 	"os"
-
-	"github.com/alecthomas/kong"
+	"os/signal"
+	"path/filepath"
+	"syscall"
+	"time"
 
 	"github.com/weirhq/weir/config"
+	"github.com/weirhq/weir/metering"
+	"github.com/weirhq/weir/metering/dialect"
+	"github.com/weirhq/weir/metering/journal"
+	"github.com/weirhq/weir/metering/keyring"
+	"github.com/weirhq/weir/metering/memory"
+	"github.com/weirhq/weir/metering/pricebook"
+	"github.com/weirhq/weir/metering/redis"
+	"github.com/weirhq/weir/metering/ship"
+	"github.com/weirhq/weir/metering/sqlstore"
+	"github.com/weirhq/weir/proxy"
+	"github.com/weirhq/weir/proxy/api"
+	"github.com/weirhq/weir/proxy/proxytest"
 )
 
 // cli is the command line.
 type cli struct {
-	Check checkCmd `cmd:"" help:"Validate the configuration: every problem at once, with its path."`
+	Serve   serveCmd   `cmd:"" help:"Serve: the data plane, the console and the admin API."`
+	Sandbox sandboxCmd `cmd:"" help:"Everything in one process with nothing installed: a simulated provider, a demo customer and its key."`
+	Check   checkCmd   `cmd:"" help:"Validate the configuration: every problem at once, with its path."`
+
+	api.Commands `embed:""`
+}
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	// The first signal drains; a second one kills as it would without us.
+	context.AfterFunc(ctx, stop)
+	os.Exit(api.Run(ctx, api.SystemEnv(), &cli{}, os.Args[1:]))
 }
 
 // checkCmd is `weir check`.
@@ -22,38 +54,409 @@ type checkCmd struct {
 	Config string `help:"Configuration file; without one, the defaults are checked." placeholder:"FILE"`
 }
 
-// Run prints every problem and warning; any problem is exit status 1.
-func (c checkCmd) Run() error {
+// Run prints every warning; any problem is the error, and exit status 1.
+func (c checkCmd) Run(env *api.Env) error {
 	conf, err := config.Load(c.Config, os.LookupEnv)
 	if err != nil {
 		return err
 	}
 	for _, w := range conf.Warnings() {
-		fmt.Println("warning:", w)
+		fmt.Fprintln(env.Stdout, "warning:", w)
 	}
-	fmt.Println("the configuration is valid")
+	fmt.Fprintln(env.Stdout, "the configuration is valid")
 	return nil
 }
 
-func main() {
-	var c cli
-	parser, err := kong.New(&c, kong.Name("weir"), kong.Description("Meters and bills LLM calls."))
+// serveCmd is `weir serve`.
+type serveCmd struct {
+	Config string `help:"Configuration file. Without one /v1 goes to OpenAI with OPENAI_API_KEY." placeholder:"FILE"`
+	Data   string `help:"Data directory, instead of the configured one." placeholder:"DIR"`
+	Listen string `help:"Address of the data plane, instead of the configured one." placeholder:"ADDR"`
+}
+
+// Run serves until a signal, or until this process must not go on.
+func (c serveCmd) Run(ctx context.Context, env *api.Env) error {
+	conf, err := config.Load(c.Config, os.LookupEnv)
 	if err != nil {
-		fmt.Fprintln(os.Stderr, "weir:", err)
-		os.Exit(2)
+		return err
 	}
-	ctx, err := parser.Parse(os.Args[1:])
+	if c.Data != "" {
+		conf.Data = c.Data
+	}
+	if c.Listen != "" {
+		conf.Listen = c.Listen
+	}
+	log := logger(conf.Log, env.Stderr)
+	for _, w := range conf.Warnings() {
+		log.Warn("configuration: " + w.String())
+	}
+	return serve(ctx, conf, log, env.Stdout, nil)
+}
+
+// sandboxCmd is `weir sandbox`.
+type sandboxCmd struct {
+	Data string `help:"Data directory." placeholder:"DIR" default:"./weir-sandbox"`
+}
+
+// Run serves the sandbox until a signal.
+func (c sandboxCmd) Run(ctx context.Context, env *api.Env) error {
+	provider, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
-		fmt.Fprintln(os.Stderr, "weir:", err)
-		os.Exit(2)
+		return fmt.Errorf("listen for the simulated provider: %w", err)
 	}
-	if err := ctx.Run(); err != nil {
-		var problems *config.Error
-		if errors.As(err, &problems) {
-			fmt.Fprintln(os.Stderr, problems)
-		} else {
-			fmt.Fprintln(os.Stderr, "weir:", err)
+	s := &sandbox{url: "http://" + provider.Addr().String(), key: "sk-simulator"}
+	simulator := proxytest.NewSimulator(proxytest.SimulatorOptions{Keys: []string{s.key}, Pace: 15 * time.Millisecond})
+	server := &http.Server{Handler: simulator, ReadHeaderTimeout: time.Minute}
+	served := make(chan error, 1)
+	go func() { served <- server.Serve(provider) }()
+
+	conf := config.Default()
+	conf.Data, conf.Log.Level = c.Data, "warn"
+	conf.Upstreams = make(map[string]config.Upstream)
+	for _, name := range []string{"openai", "anthropic", "gemini"} {
+		u := config.Default().Upstreams["openai"]
+		u.BaseURL, u.Default, u.Test = s.url, name == "openai", true
+		u.Credentials = []config.Credential{{Key: config.NewSecret(s.key)}}
+		conf.Upstreams[name] = u
+	}
+	err = serve(ctx, conf, logger(conf.Log, env.Stderr), env.Stdout, s)
+	if closed := errors.Join(server.Close(), <-served); !errors.Is(closed, http.ErrServerClosed) {
+		err = errors.Join(err, fmt.Errorf("simulated provider: %w", closed))
+	}
+	return err
+}
+
+// sandbox is what a sandbox has beside a server. nil: this is none.
+type sandbox struct {
+	url, key string // of the simulated provider
+	demo     string // key of the demo customer
+}
+
+// parts are what exists in a serving process.
+type parts struct {
+	conf    config.Config
+	log     *slog.Logger
+	journal *journal.Journal
+	store   *sqlstore.Store
+	shared  *redis.Counter // nil: counters live in this process
+	counter metering.Counter
+	ring    *keyring.Ring
+	book    *pricebook.Book
+	shipper *ship.Shipper
+	plane   *proxy.Server
+	console *http.Server
+}
+
+// serve is the life of a serving process: start in order, run, stop in the
+// opposite order. Nothing is accepted before everything that records it is there.
+func serve(ctx context.Context, conf config.Config, log *slog.Logger, out io.Writer, box *sandbox) (err error) {
+	if err := os.MkdirAll(conf.Data, 0o700); err != nil {
+		return fmt.Errorf("data directory: %w", err)
+	}
+	p := &parts{conf: conf, log: log}
+	defer func() { err = errors.Join(err, p.close()) }()
+	if err := p.open(ctx); err != nil {
+		return err
+	}
+	public, err := listen(conf.Listen, box != nil)
+	if err != nil {
+		return fmt.Errorf("listen for the data plane: %w", err)
+	}
+	private, err := listen(conf.Console.Listen, box != nil)
+	if err != nil {
+		return errors.Join(fmt.Errorf("listen for the console: %w", err), public.Close())
+	}
+	if err := p.build(ctx, box, reachable(public), reachable(private)); err != nil {
+		return errors.Join(err, public.Close(), private.Close())
+	}
+	return p.run(ctx, box, public, private, out)
+}
+
+// open opens what lasts: journal, database, counters, keys, prices.
+func (p *parts) open(ctx context.Context) error {
+	dir := p.conf.Journal.Dir
+	if dir == "" {
+		dir = filepath.Join(p.conf.Data, "journal")
+	}
+	var err error
+	if p.journal, err = journal.Open(dir, journal.Options{Sync: time.Duration(p.conf.Journal.Sync), Logger: p.log}); err != nil {
+		return err
+	}
+	database := p.conf.Database.Reveal()
+	if database == "" {
+		file, err := filepath.Abs(filepath.Join(p.conf.Data, "weir.db"))
+		if err != nil {
+			return fmt.Errorf("data directory: %w", err)
 		}
-		os.Exit(1)
+		database = "sqlite:" + file
 	}
+	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
+	defer cancel()
+	if p.store, err = sqlstore.Open(ctx, database); err != nil {
+		return fmt.Errorf("open the database: %w", err)
+	}
+	if p.conf.Redis.IsZero() {
+		p.counter = memory.New(memory.Options{})
+	} else {
+		if p.shared, err = redis.Open(ctx, p.conf.Redis.Reveal(), redis.Options{Logger: p.log}); err != nil {
+			return fmt.Errorf("open Redis: %w", err)
+		}
+		p.counter = p.shared
+	}
+	p.ring = keyring.New(p.store, keyring.Options{MaxStale: p.conf.Keys.MaxStale, Logger: p.log})
+	if err := p.ring.Load(ctx); err != nil {
+		return fmt.Errorf("read proxy keys from the database: %w", err)
+	}
+	if p.book, err = pricebook.Embedded(); err != nil {
+		return fmt.Errorf("price book: %w", err)
+	}
+	p.shipper = ship.New(p.journal, p.store, p.counter, p.book, ship.Options{Logger: p.log})
+	return p.shipper.Claim(ctx)
+}
+
+// close gives back what open took, in the opposite order.
+func (p *parts) close() error {
+	var errs []error
+	if p.shared != nil {
+		errs = append(errs, p.shared.Close())
+	}
+	if p.store != nil {
+		errs = append(errs, p.store.Close())
+	}
+	if p.journal != nil {
+		errs = append(errs, p.journal.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// build makes what answers requests.
+func (p *parts) build(ctx context.Context, box *sandbox, public, private string) (err error) {
+	now := time.Now()
+	if _, err := api.EnsureToken(ctx, p.store, p.conf.Data, metering.DefaultOrg, keyring.MintToken, now); err != nil {
+		return err
+	}
+	if box != nil {
+		if box.demo, err = api.EnsureDemo(ctx, p.store, p.conf.Data, metering.DefaultOrg, keyring.Mint, now); err != nil {
+			return err
+		}
+		if err := p.ring.Reload(ctx); err != nil {
+			return fmt.Errorf("read proxy keys: %w", err)
+		}
+	}
+	targets := p.conf.Targets()
+	upstreams := make([]proxy.Upstream, 0, len(targets))
+	for _, t := range targets {
+		u, err := upstream(t)
+		if err != nil {
+			return err
+		}
+		upstreams = append(upstreams, u)
+	}
+	if p.plane, err = proxy.New(proxy.Options{
+		Keyring: p.ring, Journal: p.journal, Upstreams: upstreams,
+		Inspect: int64(p.conf.Limits.Inspect), MaxBody: int64(p.conf.Limits.Body),
+		MaxHeader: int(p.conf.Limits.Header), MaxConns: p.conf.Limits.Conns,
+		EventIDHeader: p.conf.EventIDHeader, Logger: p.log,
+		Usage: func(ctx context.Context, who *metering.Principal) ([]byte, error) {
+			return api.ShowMe(ctx, p.store, who, time.Now())
+		},
+	}); err != nil {
+		return fmt.Errorf("data plane: %w", err)
+	}
+	admin, err := api.New(p.adminOptions(targets, public))
+	if err != nil {
+		return err
+	}
+	mux := http.NewServeMux()
+	mux.Handle("/api/", admin)
+	mux.Handle("GET /metrics", api.Metrics(p.sample))
+	p.console = &http.Server{
+		Handler: mux, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: time.Minute, IdleTimeout: 2 * time.Minute,
+		ErrorLog: slog.NewLogLogger(p.log.Handler(), slog.LevelDebug),
+	}
+	r := api.Runtime{Proxy: public, Console: private, PID: os.Getpid()}
+	if box != nil {
+		r.Key, r.Simulator, r.SimulatorKey = box.demo, box.url, box.key
+	}
+	return api.WriteRuntime(p.conf.Data, r)
+}
+
+// adminOptions connects the admin API with what it shows.
+func (p *parts) adminOptions(targets []config.Target, public string) api.Options {
+	o := api.Options{
+		Store: p.store, Ring: p.ring, MintKey: keyring.Mint, MintToken: keyring.MintToken,
+		Journal: p.journal.ID(), Sync: p.shipper.Sync, Pricer: p.book, Explain: p.explain,
+		Proxy: public, KeysLoaded: p.ring.Loaded, KeysMaxStale: p.conf.Keys.MaxStale, Logger: p.log,
+		Upstreams: func() []api.Upstream {
+			out := make([]api.Upstream, 0, len(targets))
+			for _, t := range targets {
+				out = append(out, api.Upstream{
+					Name: t.Name, Preset: t.Preset.Name, Dialect: t.Dialect, Provider: t.Provider, BaseURL: t.BaseURL,
+					Default: t.Default, Test: t.Test, ClientPath: t.ClientPath(),
+				})
+			}
+			return out
+		},
+		Database: func(ctx context.Context) (api.Database, error) {
+			h, err := p.store.Health(ctx)
+			return api.Database{Engine: h.Engine, Schema: h.Schema, Bytes: h.Bytes, Ahead: h.Ahead}, err
+		},
+	}
+	if p.shared != nil {
+		o.Redis = p.shared.Ping
+	}
+	return o
+}
+
+// explain opens the cost of an event down to the prices that made it.
+func (p *parts) explain(e *metering.Event) []api.Line {
+	var out []api.Line
+	for _, l := range p.book.Explain(e) {
+		out = append(out, api.Line{Item: l.Item, Quantity: fmt.Sprint(l.Quantity), Price: l.Price, Per: l.Per, Rate: l.Rate, Amount: l.Amount})
+	}
+	return out
+}
+
+// sample is what /metrics shows now.
+func (p *parts) sample() api.Sample {
+	calls, log, shipping := p.plane.Stats(), p.journal.Status(), p.shipper.Status()
+	return api.Sample{
+		Open: calls.Open, Calls: calls.Calls, Refused: calls.Refused, Losses: calls.Losses, Panics: calls.Panics,
+		Unwritten: int64(log.Parked), Lag: shipping.Lag, WriteFaults: log.Faults.Writes, SyncFaults: log.Faults.Syncs,
+		Lost: log.Faults.Lost, Bytes: log.Bytes, ShipFailing: shipping.Failure != nil, Behind: int64(shipping.Dirty),
+	}
+}
+
+// upstream turns a configured one into what the data plane forwards to.
+func upstream(t config.Target) (proxy.Upstream, error) {
+	speaks, ok := dialect.Named(t.Dialect)
+	if !ok {
+		return proxy.Upstream{}, fmt.Errorf("upstream %s: dialect %q is not built in", t.Name, t.Dialect)
+	}
+	u := proxy.Upstream{
+		Name: t.Name, Provider: t.Provider, Dialect: speaks, BaseURL: t.BaseURL,
+		KeyHeader: t.Preset.Header, KeyScheme: t.Preset.Scheme,
+		ClientAuth: t.Auth == config.AuthClient, Default: t.Default, Test: t.Test,
+		Connect: t.Timeouts.Connect, Header: t.Timeouts.Header, Idle: t.Timeouts.Idle, Total: t.Timeouts.Total,
+		IncludeUsage: t.IncludeUsage, Drain: t.Drain, MaxConns: t.MaxConns, ForwardProxy: t.Proxy.Reveal(),
+	}
+	for _, c := range t.Credentials {
+		u.Credentials = append(u.Credentials, c.Key.Reveal())
+	}
+	return u, nil
+}
+
+// run serves until ctx ends or a part cannot go on, and then stops: first no
+// new calls, then the open ones, then what they left is shipped.
+func (p *parts) run(ctx context.Context, box *sandbox, public, private net.Listener, out io.Writer) error {
+	background, stop := context.WithCancel(context.WithoutCancel(ctx))
+	defer stop()
+	shipped, ringed := make(chan error, 1), make(chan error, 1)
+	planed, consoled := make(chan error, 1), make(chan error, 1)
+	go func() { shipped <- p.shipper.Run(background) }()
+	go func() { ringed <- p.ring.Run(background) }()
+	go func() { planed <- p.plane.Serve(public) }()
+	go func() { consoled <- p.console.Serve(private) }()
+	p.greet(out, box, reachable(public), reachable(private))
+
+	var cause error
+	select {
+	case <-ctx.Done():
+	case cause = <-shipped:
+		shipped <- cause
+	case cause = <-planed:
+		planed <- cause
+	case cause = <-consoled:
+		consoled <- cause
+	}
+	if errors.Is(cause, metering.ErrFenced) {
+		cause = fmt.Errorf("the journal was taken over by another process, which has this directory's journal in use: %w", cause)
+	}
+	p.log.Info("stopping", "open_calls", p.plane.Stats().Open, "at_most", p.conf.Drain)
+	drain, cancel := context.WithTimeout(background, p.conf.Drain)
+	defer cancel()
+	errs := []error{cause, p.plane.Drain(drain), ignore(<-planed, cause)}
+	closing, cancel := context.WithTimeout(background, 5*time.Second)
+	defer cancel()
+	errs = append(errs, p.console.Shutdown(closing), ignore(<-consoled, http.ErrServerClosed, cause))
+	stop()
+	errs = append(errs, ignore(<-shipped, cause), ignore(<-ringed, context.Canceled))
+	return errors.Join(append(errs, api.RemoveRuntime(p.conf.Data, os.Getpid()))...)
+}
+
+// ignore drops errors that are expected or told already.
+func ignore(err error, known ...error) error {
+	for _, k := range known {
+		if k != nil && errors.Is(err, k) {
+			return nil
+		}
+	}
+	return err
+}
+
+// greet prints the ready line, and in a sandbox what to try.
+func (p *parts) greet(out io.Writer, box *sandbox, public, private string) {
+	fmt.Fprintf(out, "weir ready proxy=%s console=%s data=%s\n", public, private, p.conf.Data)
+	if box == nil {
+		return
+	}
+	fmt.Fprintf(out, `
+A simulated provider answers; nothing leaves this machine and nothing costs money.
+The demo customer's key: %[2]s
+
+Call it, as an SDK would:
+  curl %[1]s/v1/chat/completions -H 'Authorization: Bearer %[2]s' -H 'Content-Type: application/json' \
+    -d '{"model":"gpt-4o-mini","messages":[{"role":"user","content":"What does a weir do?"}]}'
+  (add "stream":true to see it streamed)
+
+See what it used, in another shell:
+  weir usage --customer %[3]s --by model%[4]s
+
+Ctrl-C ends it; what was recorded stays in %[5]s.
+`, public, box.demo, api.DemoCustomer, dataFlag(p.conf.Data), p.conf.Data)
+}
+
+// dataFlag is what a command needs to find this server.
+func dataFlag(dir string) string {
+	if filepath.Clean(dir) == "weir-sandbox" {
+		return ""
+	}
+	return " --data " + dir
+}
+
+// listen opens a listener; a sandbox takes a free port where its own is busy.
+func listen(addr string, anyPort bool) (net.Listener, error) {
+	l, err := net.Listen("tcp", addr)
+	if err == nil || !anyPort || !errors.Is(err, syscall.EADDRINUSE) {
+		return l, err
+	}
+	host, _, err := net.SplitHostPort(addr)
+	if err != nil {
+		return nil, err
+	}
+	return net.Listen("tcp", net.JoinHostPort(host, "0"))
+}
+
+// reachable is the URL of a listener as a client on this machine reaches it.
+func reachable(l net.Listener) string {
+	addr := l.Addr().(*net.TCPAddr)
+	host := addr.IP.String()
+	if addr.IP.IsUnspecified() {
+		host = "127.0.0.1"
+	}
+	u := url.URL{Scheme: "http", Host: net.JoinHostPort(host, fmt.Sprint(addr.Port))}
+	return u.String()
+}
+
+// logger writes the program's own log.
+func logger(c config.Log, to io.Writer) *slog.Logger {
+	var level slog.Level
+	if err := level.UnmarshalText([]byte(c.Level)); err != nil {
+		level = slog.LevelInfo // validation allows only levels that it can read
+	}
+	o := &slog.HandlerOptions{Level: level}
+	if c.Format == "json" {
+		return slog.New(slog.NewJSONHandler(to, o))
+	}
+	return slog.New(slog.NewTextHandler(to, o))
 }

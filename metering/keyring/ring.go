@@ -22,9 +22,23 @@ var (
 	ErrRevoked         = errors.New("revoked key")
 	ErrExpired         = errors.New("expired key")
 	ErrArchived        = errors.New("the customer of this key is archived")
-	ErrStale           = errors.New("the keys in memory are too old to be trusted")
 	ErrUnknownCustomer = errors.New("unknown customer")
 )
+
+// ErrStale says that the keys in memory are too old to be trusted.
+var ErrStale error = &UnavailableError{errors.New("the keys in memory are too old to be trusted")}
+
+// UnavailableError says that nobody can be told who a key belongs to now.
+type UnavailableError struct{ Err error }
+
+// Error says why.
+func (e *UnavailableError) Error() string { return e.Err.Error() }
+
+// Unwrap returns the cause.
+func (e *UnavailableError) Unwrap() error { return e.Err }
+
+// Unavailable reports that the same call may succeed later.
+func (e *UnavailableError) Unavailable() bool { return true }
 
 const (
 	pollEvery   = 250 * time.Millisecond
@@ -204,10 +218,10 @@ func (r *Ring) create(ctx context.Context, p *metering.Principal, external strin
 		made, err = r.src.Customer(ctx, p.Key.Org, external)
 	}
 	if err != nil {
-		return metering.Customer{}, fmt.Errorf("create customer %q: %w", external, err)
+		return metering.Customer{}, fmt.Errorf("create customer %q: %w", external, &UnavailableError{err})
 	}
 	if err := r.Load(ctx); err != nil {
-		return metering.Customer{}, err
+		return metering.Customer{}, &UnavailableError{err}
 	}
 	return made, nil
 }
