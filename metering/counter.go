@@ -38,7 +38,9 @@ type Slot struct {
 }
 
 // Hold asks for admission of one call. ID is the event id: asking again gets
-// the first answer.
+// the first answer for as long as the hold is open. A refusal and a hold that
+// was closed are remembered for a while; whoever asks again after that is
+// answered anew, and the last answer is the one that holds.
 type Hold struct {
 	Slot   Slot
 	ID     ID

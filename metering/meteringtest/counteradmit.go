@@ -106,8 +106,14 @@ func holdExpires(c *counterTest) {
 	c.admit(h, allowed(20))
 	c.counts(w, 0, 80)
 	c.control.Pass(c, time.Second)
-	c.counts(w, 0, 40)
 	c.admit(c.hold(c.id(), claim), allowed(20))
+	c.counts(w, 0, 80)
+
+	second := c.id()
+	h2 := c.hold(second, metering.Claim{Window: w, Limit: 100, Amount: 20})
+	h2.TTL = h.TTL
+	c.admit(h2, allowed(0))
+	c.control.Pass(c, time.Second)
 	c.counts(w, 0, 80)
 
 	// Nothing is released twice: neither by the settlement of a hold that has run
@@ -137,6 +143,24 @@ func exactNumbers(c *counterTest) {
 	c.applied(c.fact(math.MaxUint64-1, math.MaxUint64, c.id(), metering.Addition{Window: w, Amount: 1_000_000_000}))
 	c.applied(c.fact(math.MaxUint64-1, math.MaxUint64, c.id(), metering.Addition{Window: w, Amount: 1_000_000_000}))
 	c.counts(w, big+1_000_000_001, 1)
+
+	// Where the digits of two halves meet.
+	c.admit(c.hold(c.id(), metering.Claim{Window: w, Limit: big + 1_000_000_001 + 1 + 1_000_000_000, Amount: 1}), allowed(999_999_999))
+	c.counts(w, big+1_000_000_001, 2)
+	for _, sum := range [][]int64{{1_999_999_999, 1}, {999_999_999, 1}, {1_000_000_000, 999_999_999}, {1, 9_999_999_999}} {
+		w.Key += "k"
+		id := c.id()
+		c.restore(metering.Snapshot{Slot: c.slot, Positions: map[string]uint64{"journal": math.MaxUint64}, Totals: []metering.Addition{{Window: w, Amount: sum[0]}}}, true)
+		total := sum[0] + sum[1]
+		c.admit(c.hold(id, metering.Claim{Window: w, Limit: total - 1, Amount: sum[1]}), refused(0, sum[1]-1))
+		id = c.id()
+		c.admit(c.hold(id, metering.Claim{Window: w, Limit: total, Amount: sum[1]}), allowed(0))
+		c.admit(c.hold(c.id(), metering.Claim{Window: w, Limit: total + 1, Amount: 1}), allowed(0))
+		f := c.fact(0, 1, id, metering.Addition{Window: w, Amount: sum[1]})
+		f.Journal += w.Key
+		c.applied(f)
+		c.counts(w, total, 1)
+	}
 }
 
 func sumStops(c *counterTest) {

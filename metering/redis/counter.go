@@ -17,6 +17,7 @@ import (
 	"time"
 
 	goredis "github.com/redis/go-redis/v9"
+	"github.com/redis/go-redis/v9/logging"
 
 	"github.com/weirhq/weir/metering"
 	"github.com/weirhq/weir/metering/admission"
@@ -59,6 +60,8 @@ type Counter struct {
 // reaches it.
 func Open(ctx context.Context, url string, o Options) (*Counter, error) {
 	o = o.withDefaults()
+	// The library prints errors to standard error that it also returns.
+	logging.Disable()
 	client, err := connect(url, o)
 	if err != nil {
 		return nil, fmt.Errorf("redis: %w", err)
