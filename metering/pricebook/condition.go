@@ -3,6 +3,7 @@ package pricebook
 import (
 	"bytes"
 	"encoding/json"
+	"strings"
 
 	"github.com/weirhq/weir/metering"
 )
@@ -37,22 +38,23 @@ func unlisted(u *metering.Usage) string {
 		return ""
 	}
 	var raw struct {
-		Speed       string `json:"speed"`       // Anthropic: fast costs 2 to 6 times as much
-		TrafficType string `json:"trafficType"` // Vertex: provisioned throughput is paid by the hour
+		Speed       string          `json:"speed"`       // Anthropic: fast costs 2 to 6 times as much
+		TrafficType json.RawMessage `json:"trafficType"` // Vertex: provisioned throughput is paid by the hour
 	}
 	if err := json.Unmarshal(u.Raw, &raw); err != nil {
-		return "condition: speed or traffic type that cannot be read"
+		return "condition: speed that cannot be read"
 	}
 	switch raw.Speed {
 	case "", "standard":
 	default:
 		return "condition: speed " + short(raw.Speed)
 	}
-	switch raw.TrafficType {
-	case "", "TRAFFIC_TYPE_UNSPECIFIED", "ON_DEMAND":
+	// 1 is the number of ON_DEMAND in the protocol buffer, which some clients ask for.
+	switch traffic := string(raw.TrafficType); traffic {
+	case "", "null", `"TRAFFIC_TYPE_UNSPECIFIED"`, `"ON_DEMAND"`, "1":
 		return ""
 	default:
-		return "condition: traffic type " + short(raw.TrafficType)
+		return "condition: traffic type " + short(strings.Trim(traffic, `"`))
 	}
 }
 

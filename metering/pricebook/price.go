@@ -186,6 +186,8 @@ func restated(u *metering.Usage, q *metering.Quantity) bool {
 		return true
 	case "images": // charged as tokens where the answer counts them as such
 		return u.Tokens[metering.OutputCell(false, metering.Image)] > 0
+	case "tool_usage.web_search.num_requests": // OpenAI's own count of what its items show
+		return q.Amount == amountOf(u, "web_search_call.search")
 	}
 	// A count of calls whose kinds are counted one by one.
 	var parts metering.Number
@@ -195,6 +197,15 @@ func restated(u *metering.Usage, q *metering.Quantity) bool {
 		}
 	}
 	return parts == q.Amount
+}
+
+func amountOf(u *metering.Usage, name string) metering.Number {
+	for i := range u.Quantities {
+		if u.Quantities[i].Name == name {
+			return u.Quantities[i].Amount
+		}
+	}
+	return metering.Number{}
 }
 
 // add charges one quantity; false if the numbers are absurd.

@@ -16,11 +16,10 @@ import (
 	"github.com/weirhq/weir/metering"
 )
 
-// Columns of the two files. Lines of one provider, model and "from" make one
-// SKU: the first of them has its aliases and dates, each its own conditions.
-var (
-	priceColumns = []string{"provider", "model", "aliases", "dated", "from", "to", "tier", "above", "prices", "unpriced", "source", "note"}
-	feeColumns   = []string{"provider", "quantity", "price", "per", "except", "source", "note"}
+// Columns of the two files.
+const (
+	priceColumns = "provider,model,aliases,dated,from,to,tier,above,prices,unpriced,source,note"
+	feeColumns   = "provider,quantity,price,per,except,source,note"
 )
 
 // Read reads a book from two CSV files: prices of models and fees for what is
@@ -35,7 +34,9 @@ var (
 // the line holds, as a date or an RFC 3339 instant; the service tier; the prompt
 // tokens above which it holds; prices as "class=dollars per million" with
 // "class.*" for every modality that has none of its own; why there is no price,
-// where there is none; where the price was read; and a note.
+// where there is none; where the price was read; and a note. Lines of one
+// provider, model and "from" are one SKU: the first of them has its aliases,
+// "dated", "to" and reason, and each its own conditions.
 //
 // The columns of fees are: provider, the quantity as the dialects name it, its
 // price in dollars for so many, the models that have no such fee, source, note.
@@ -75,7 +76,8 @@ type line struct {
 
 func (l line) get(column string) string { return l.fields[column] }
 
-func records(from io.Reader, columns []string) ([]line, error) {
+func records(from io.Reader, header string) ([]line, error) {
+	columns := strings.Split(header, ",")
 	r := csv.NewReader(from)
 	r.Comment = '#'
 	head, err := r.Read()
@@ -221,7 +223,7 @@ func newSet(key string, l line) (rateSet, error) {
 			return set, err
 		}
 	}
-	if set.above == 0 && set.rates == [metering.NumCells]*Rate{} {
+	if set.above == 0 && set.unread() {
 		return set, fmt.Errorf("neither prices nor a reason: %w", metering.ErrInvalid)
 	}
 	return set, nil

@@ -49,7 +49,7 @@ func (s *SKU) set(tier string, prompt int64) (*rateSet, string) {
 		}
 	}
 	for i := range s.sets {
-		if s.sets[i].tier == tier && s.sets[i].above == above {
+		if s.sets[i].tier == tier && s.sets[i].above == above && !s.sets[i].unread() {
 			return &s.sets[i], ""
 		}
 	}
@@ -62,6 +62,9 @@ func (s *SKU) set(tier string, prompt int64) (*rateSet, string) {
 		return nil, fmt.Sprintf("condition: service tier %s, prompt above %d tokens", tier, above)
 	}
 }
+
+// unread reports whether prices are known to exist and were not read.
+func (r *rateSet) unread() bool { return r.rates == [metering.NumCells]*Rate{} }
 
 // tiered reports whether any price depends on the length of the prompt, and
 // this prompt is longer.

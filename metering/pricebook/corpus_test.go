@@ -1,0 +1,237 @@
+package pricebook_test
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"math/big"
+	"os"
+	"path/filepath"
+	"sort"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/weirhq/weir/metering"
+	"github.com/weirhq/weir/metering/dialect"
+	"github.com/weirhq/weir/metering/pricebook"
+)
+
+// exchange is one recorded request and answer.
+type exchange struct {
+	ID              string            `json:"id"`
+	Provider        string            `json:"provider"`
+	Endpoint        string            `json:"endpoint"`
+	Method          string            `json:"method"`
+	Path            string            `json:"path"`
+	RequestHeaders  map[string]string `json:"request_headers"`
+	RequestBody     string            `json:"request_body"`
+	RequestEncoding string            `json:"request_body_encoding"`
+	Status          int               `json:"status"`
+	Headers         map[string]string `json:"response_headers"`
+	Body            string            `json:"response_body"`
+	BodyEncoding    string            `json:"response_body_encoding"`
+}
+
+// dialects names the protocol of the endpoints that are metered.
+func dialects() map[string]string {
+	return map[string]string{
+		"openai.chat": "openai", "openai.responses": "openai", "openai.completions": "openai", "openai.embeddings": "openai",
+		"anthropic.messages":      "anthropic",
+		"gemini.generate_content": "gemini", "gemini.stream_generate_content": "gemini",
+	}
+}
+
+// providers are the corpus's names of providers where the presets have others.
+func providers() map[string]string {
+	return map[string]string{"gemini": "google", "azure": "azure_openai", "moonshotai": "moonshot"}
+}
+
+// events reads the corpus as the events that the exchanges would leave if they
+// were made today. Without the corpus the test is skipped, and in CI it fails.
+func events(t *testing.T) map[string]*metering.Event {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join("..", "..", "..", "shared", "corpus", "exchanges", "*.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(files) == 0 {
+		if os.Getenv("CI") == "true" {
+			t.Fatal("the corpus of recorded exchanges is not beside this repository, and CI=true forbids skipping")
+		}
+		t.Skip("SKIPPED: the corpus of recorded exchanges is not beside this repository")
+	}
+	all := map[string]*metering.Event{}
+	for _, f := range files {
+		raw, err := os.ReadFile(f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var x exchange
+		if err := json.Unmarshal(raw, &x); err != nil {
+			t.Fatalf("%s: %v", f, err)
+		}
+		if dialects()[x.Endpoint] != "" {
+			all[x.ID] = x.event(t)
+		}
+	}
+	return all
+}
+
+func (x *exchange) event(t *testing.T) *metering.Event {
+	t.Helper()
+	d, ok := dialect.Named(dialects()[x.Endpoint])
+	if !ok {
+		t.Fatalf("no dialect for %s", x.Endpoint)
+	}
+	path, _, _ := strings.Cut(x.Path, "?")
+	route := d.Route(x.Method, path)
+	req, err := d.Inspect(route, header(x.RequestHeaders, "content-type"), decoded(t, x.RequestBody, x.RequestEncoding))
+	if err != nil {
+		t.Errorf("%s: inspect: %v", x.ID, err)
+	}
+	s := d.Scanner(route, req, dialect.Response{
+		Status: x.Status, ContentType: header(x.Headers, "content-type"),
+		Header: func(name string) string { return header(x.Headers, name) },
+	})
+	s.Scan(decoded(t, x.Body, x.BodyEncoding))
+	e := &metering.Event{Usage: s.Close(dialect.Ended)}
+	e.Provider, e.Endpoint, e.Metered = x.Provider, x.Endpoint, true
+	if name := providers()[x.Provider]; name != "" {
+		e.Provider = name
+	}
+	e.Model = req.Model
+	if route.Model != "" {
+		e.Model = route.Model
+	}
+	e.At = metering.MicrosOf(time.Date(2026, 11, 25, 0, 0, 0, 0, time.UTC))
+	return e
+}
+
+func decoded(t *testing.T, text, encoding string) []byte {
+	t.Helper()
+	if encoding != "base64" {
+		return []byte(text)
+	}
+	b, err := base64.StdEncoding.DecodeString(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+func header(h map[string]string, name string) string {
+	for k, v := range h {
+		if strings.EqualFold(k, name) {
+			return v
+		}
+	}
+	return ""
+}
+
+// TestCorpus prices every recorded exchange and adds its lines up again with
+// package big, from the decimal texts alone. Where the provider states what the
+// call cost, ours is the same (T41). It logs what could not be priced, and why.
+func TestCorpus(t *testing.T) {
+	t.Parallel()
+	b := embedded(t)
+	equal := 0
+	states, reasons := map[metering.CostState]int{}, map[string]int{}
+	for id, e := range events(t) {
+		b.Price(e)
+		states[e.CostState]++
+		if e.CostState == metering.CostUnpriced {
+			reasons[e.Provider+" "+e.CostReason]++
+			if e.CostReason == "" || !e.Cost.IsZero() || len(e.Rates) > 0 {
+				t.Errorf("%s is unpriced for %q with cost %s and rates %v", id, e.CostReason, e.Cost, e.Rates)
+			}
+			continue
+		}
+		if (e.Usage.State == metering.UsageNone) != (e.CostState == metering.CostFree) {
+			t.Errorf("%s: usage %s is %s", id, e.Usage.State, e.CostState)
+		}
+		if want := naive(t, b.Explain(e)); want.Cmp(dollars(t, e.Cost.String())) != 0 {
+			t.Errorf("%s costs %s, its lines add up to %s", id, e.Cost, want.FloatString(15))
+		}
+		covered(t, id, e, b.Explain(e))
+		if e.Usage.StatedCost != nil {
+			if said := stated(t, e.Usage.StatedCost); said.Cmp(dollars(t, e.Cost.String())) != 0 {
+				t.Errorf("%s: %s says %s usd, we say %s", id, e.Provider, said.FloatString(12), e.Cost)
+			}
+			equal++
+		}
+	}
+	// What xAI states of five calls is the one price that is not a catalogue's.
+	if equal < 5 {
+		t.Errorf("only %d costs were compared with what the provider states", equal)
+	}
+	if states[metering.CostExact] < 450 {
+		t.Errorf("only %d exchanges have a cost", states[metering.CostExact])
+	}
+	t.Logf("%v, %d equal to what the provider states", states, equal)
+	names := make([]string, 0, len(reasons))
+	for name := range reasons {
+		names = append(names, name)
+	}
+	sort.Strings(names)
+	for _, name := range names {
+		t.Logf("%4d %s", reasons[name], name)
+	}
+}
+
+// stated is the cost that an answer states, in dollars.
+func stated(t *testing.T, c *metering.StatedCost) *big.Rat {
+	t.Helper()
+	said := dollars(t, c.Amount)
+	switch c.Unit {
+	case "usd":
+	case "usd/1e10":
+		said.Quo(said, big.NewRat(10_000_000_000, 1))
+	default:
+		t.Fatalf("a cost is in %q", c.Unit)
+	}
+	return said
+}
+
+// covered holds that the lines charge every token of the usage once.
+func covered(t *testing.T, id string, e *metering.Event, lines []pricebook.Line) {
+	t.Helper()
+	var charged metering.Tokens
+	for _, l := range lines {
+		if c, err := metering.ParseCell(l.Item); err == nil {
+			charged[c] += l.Quantity
+		}
+	}
+	used := e.Usage.Tokens
+	if len(e.Usage.ByModel) > 0 {
+		used = metering.Tokens{}
+		for i := range e.Usage.ByModel {
+			used.Add(&e.Usage.ByModel[i].Tokens)
+		}
+	}
+	if e.CostState == metering.CostExact && charged != used {
+		t.Errorf("%s used %s and is charged %s", id, used, charged)
+	}
+}
+
+// naive adds lines up with fractions.
+func naive(t *testing.T, lines []pricebook.Line) *big.Rat {
+	t.Helper()
+	sum := new(big.Rat)
+	for _, l := range lines {
+		amount := new(big.Rat).Mul(dollars(t, l.Price), big.NewRat(l.Quantity, l.Per))
+		if amount.Cmp(dollars(t, l.Amount.String())) != 0 {
+			t.Errorf("%d %s at %s are %s, not %s", l.Quantity, l.Item, l.Price, amount.FloatString(15), l.Amount)
+		}
+		sum.Add(sum, amount)
+	}
+	return sum
+}
+
+func dollars(t *testing.T, s string) *big.Rat {
+	t.Helper()
+	r, ok := new(big.Rat).SetString(s)
+	if !ok {
+		t.Fatalf("%q is no number", s)
+	}
+	return r
+}
