@@ -85,7 +85,7 @@ func (a *answer) understand(old, head bool) error {
 	if lengths > 1 || codings > 1 || lengths > 0 && codings > 0 {
 		return errAnswer
 	}
-	dropNamed(a.fields)
+	markNamed(a.fields)
 	a.bodyless = head || a.status < 200 || a.status == 204 || a.status == 304
 	switch {
 	case a.bodyless:
@@ -118,6 +118,9 @@ func known(value []byte) string {
 
 // passed reports whether a field of the answer goes to the client.
 func passed(f field) bool {
+	if f.named {
+		return false
+	}
 	switch f.kind {
 	case hop, length, coding, connection, weir:
 		return false

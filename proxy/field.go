@@ -7,6 +7,7 @@ import "bytes"
 type field struct {
 	name, value []byte
 	kind        kind
+	named       bool // by Connection: it goes no further than to us
 }
 
 // kind says what we have to do with a field.
@@ -78,8 +79,8 @@ func classify(name []byte) kind {
 	}
 }
 
-// dropNamed makes hop-by-hop what the Connection fields name (RFC 9110, 7.6.1).
-func dropNamed(fields []field) {
+// markNamed makes hop-by-hop what the Connection fields name (RFC 9110, 7.6.1).
+func markNamed(fields []field) {
 	for i := range fields {
 		if fields[i].kind != connection {
 			continue
@@ -90,7 +91,7 @@ func dropNamed(fields []field) {
 			name = trim(name)
 			for j := range fields {
 				if f := &fields[j]; f.kind != connection && len(name) > 0 && bytes.EqualFold(f.name, name) {
-					f.kind = hop
+					f.named = true
 				}
 			}
 		}

@@ -147,6 +147,9 @@ func (x *exchange) build(b []byte) []byte {
 
 // forwarded reports whether a field of the client goes to the upstream.
 func (x *exchange) forwarded(f field) bool {
+	if f.named {
+		return false
+	}
 	switch f.kind {
 	case hop, length, coding, connection, host, expect, weir:
 		return false

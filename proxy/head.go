@@ -42,7 +42,7 @@ func (d *draft) readHead() (request, *refusal) {
 	if f := r.understand(); f != nil {
 		return r, f
 	}
-	dropNamed(r.fields)
+	markNamed(r.fields)
 	if r.method = method(d.parsed.Method()); r.method == "" {
 		return r, &refusal{status: 501, code: "method_not_supported", message: "This method is not supported.", closing: true}
 	}
@@ -67,7 +67,7 @@ func splitFields(to []field, raw []byte) []field {
 		if value = trim(value); !ok || !isToken(name) || !isValue(value) {
 			return nil
 		}
-		to = append(to, field{name, value, classify(name)})
+		to = append(to, field{name: name, value: value, kind: classify(name)})
 	}
 	return to
 }

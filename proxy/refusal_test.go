@@ -92,6 +92,7 @@ func TestRefusals_BeforeTheUpstream(t *testing.T) {
 		{"empty segment (S09)", post("//v1/chat/completions", chatRequest), 400, "path_not_canonical"},
 		{"backslash (S09)", post("/v1\\chat/completions", chatRequest), 400, "path_not_canonical"},
 		{"encoded letter (S09)", post("/v1/fil%65s", chatRequest), 400, "path_not_canonical"},
+		{"non-ASCII byte (S09)", post("/v1/mod\xc3\xa9ls", chatRequest), 400, "path_not_canonical"},
 		{"fragment (S09)", post("/v1/chat/completions#x", chatRequest), 400, "path_not_canonical"},
 		{"anthropic", post("/anthropic/v1/messages", chatRequest, "x-api-key: weir_live_nobody"), 401, "authentication_error"},
 		{"gemini", post("/gemini/v1beta/models/g:generateContent", chatRequest, "x-goog-api-key: weir_live_nobody"), 401, "UNAUTHENTICATED"},
