@@ -3,7 +3,9 @@ package dialect_test
 import (
 	"fmt"
 	"hash/fnv"
+	"math"
 	"math/rand/v2"
+	"os"
 	"reflect"
 	"sync/atomic"
 	"testing"
@@ -17,12 +19,17 @@ import (
 const (
 	// maxEveryCut is the largest answer that is cut in two at every offset.
 	maxEveryCut = 16 << 10
-	// splits is how many random splits a larger answer is read in.
-	splits = 1000
+	// apart is how far two cuts are from each other at least. One reading tries
+	// several offsets of a longer answer.
+	apart = 2 << 10
+	// splits is how many random splits a larger answer is read in, within a budget
+	// of bytes read. WEIR_TEST_SPLITS=all lifts it, and makes every cut the only one.
+	splits      = 1000
+	splitBudget = 32 << 20
 	// sample is the share of cuts and splits that is taken with -short.
 	sample = 32
 	// workers is how many parts the corpus is shared out to.
-	workers = 4
+	workers = 16
 )
 
 // TestCorpus_split: however an answer is cut, it reads as it does whole: T03,
@@ -30,10 +37,16 @@ const (
 func TestCorpus_split(t *testing.T) {
 	t.Parallel()
 	all := exchanges(t)
-	step := 1
-	if testing.Short() {
-		step = sample
-		t.Logf("-short: ONE IN %d cuts and splits is tried", sample)
+	plan := plan{step: 1, apart: apart, budget: splitBudget}
+	switch {
+	case os.Getenv("WEIR_TEST_SPLITS") == "all":
+		plan.apart, plan.budget = maxEveryCut, math.MaxInt
+	case testing.Short():
+		plan.step = sample
+		t.Logf("-short: ONLY ONE IN %d cuts and splits is tried", sample)
+	default:
+		t.Logf("cuts %d bytes apart share a reading, and LARGE ANSWERS ARE READ IN FEWER THAN %d RANDOM SPLITS, "+
+			"%d MiB of each; WEIR_TEST_SPLITS=all does all", apart, splits, splitBudget>>20)
 	}
 	var cuts, random atomic.Int64
 	t.Run("workers", func(t *testing.T) {
@@ -41,18 +54,21 @@ func TestCorpus_split(t *testing.T) {
 			t.Run(fmt.Sprint(w), func(t *testing.T) {
 				t.Parallel()
 				for i := w; i < len(all); i += workers {
-					c, r := cutEverywhere(t, all[i], step)
+					c, r := cutEverywhere(t, all[i], plan)
 					cuts.Add(c)
 					random.Add(r)
 				}
 			})
 		}
 	})
-	t.Logf("%d exchanges: read byte by byte, %d cuts in two, %d random splits", len(all), cuts.Load(), random.Load())
+	t.Logf("%d exchanges: read byte by byte, %d cuts, %d random splits", len(all), cuts.Load(), random.Load())
 }
 
+// plan is how much is tried of one answer.
+type plan struct{ step, apart, budget int }
+
 // cutEverywhere reads one answer in many ways and returns how many.
-func cutEverywhere(t *testing.T, e exchange, step int) (cuts, random int64) {
+func cutEverywhere(t *testing.T, e exchange, plan plan) (cuts, random int64) {
 	t.Helper()
 	p := prepare(t, e)
 	want := p.read(len(p.answer))
@@ -63,20 +79,23 @@ func cutEverywhere(t *testing.T, e exchange, step int) (cuts, random int64) {
 	}
 	check(p.read(1), "byte by byte")
 	if len(p.answer) <= maxEveryCut {
-		for cut := len(p.answer) % step; cut < len(p.answer); cut += step {
+		period := min(len(p.answer), plan.apart)
+		for first := len(p.answer) % plan.step; first < period; first += plan.step {
 			s := p.scanner("")
-			s.Scan(p.answer[:cut])
-			s.Scan(p.answer[cut:])
-			check(s.Close(dialect.Ended), "cut at %d", cut)
-			cuts++
+			s.Scan(p.answer[:first])
+			for at := first; at < len(p.answer); at += period {
+				s.Scan(p.answer[at:min(at+period, len(p.answer))])
+				cuts++
+			}
+			check(s.Close(dialect.Ended), "cut at %d and every %d bytes", first, period)
 		}
 		return cuts, 0
 	}
 	seed := fnv.New64a()
 	seed.Write([]byte(e.ID))
-	for i := 0; i < splits; i += step {
+	for i := 0; i < min(splits, plan.budget/len(p.answer)); i += plan.step {
 		r := rand.New(rand.NewPCG(seed.Sum64(), uint64(i)))
-		most := 1 + r.IntN(min(len(p.answer), 1<<(4+r.IntN(14))))
+		most := 1 + r.IntN(min(len(p.answer), 1<<(6+r.IntN(12))))
 		s := p.scanner("")
 		for rest := p.answer; len(rest) > 0; {
 			n := min(len(rest), 1+r.IntN(most))

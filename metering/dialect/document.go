@@ -6,6 +6,9 @@ import "bytes"
 // does not count: it is passed over.
 const maxDocument = 32 << 20
 
+// startBuffer holds most answers; half of the recorded ones are below 2 KiB.
+const startBuffer = 4 << 10
+
 // documentReader reads a JSON answer as it comes: one object, handed to the sink
 // when its last brace has come, or an array, each element handed over when it is
 // whole (a Gemini stream without alt=sse).
@@ -136,6 +139,9 @@ func (d *documentReader) keep(p []byte) {
 		d.lost = true
 		d.buf = nil
 	default:
+		if d.buf == nil {
+			d.buf = make([]byte, 0, max(len(p), startBuffer))
+		}
 		d.buf = append(d.buf, p...)
 	}
 }
