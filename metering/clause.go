@@ -19,12 +19,7 @@ func (c *Clause) Matches(e *Event) bool {
 // satisfies nothing, so that "not like" cannot be true of what is not there.
 func (o Operator) holds(have Value, want *Value) bool {
 	if o == OpIn {
-		for i := range want.List {
-			if have.Equal(want.List[i]) {
-				return true
-			}
-		}
-		return false
+		return slices.ContainsFunc(want.List, have.Equal)
 	}
 	if have.Kind != want.Kind {
 		return false

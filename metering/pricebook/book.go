@@ -51,7 +51,7 @@ func (b *Book) Lookup(provider, model string, at metering.Micros) (sku *SKU, rea
 	}
 	known := false
 	for _, s := range skus {
-		if base != "" && !(s.dated && s.Model == base) {
+		if base != "" && (!s.dated || s.Model != base) {
 			continue
 		}
 		known = true

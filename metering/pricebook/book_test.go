@@ -15,23 +15,23 @@ import (
 	"github.com/weirhq/weir/metering/pricebook"
 )
 
-func embedded(t testing.TB) *pricebook.Book {
-	t.Helper()
+func embedded(tb testing.TB) *pricebook.Book {
+	tb.Helper()
 	b, err := pricebook.Embedded()
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return b
 }
 
-func at(t testing.TB, s string) metering.Micros {
-	t.Helper()
+func at(tb testing.TB, s string) metering.Micros {
+	tb.Helper()
 	for _, layout := range []string{time.DateOnly, time.RFC3339Nano} {
 		if parsed, err := time.Parse(layout, s); err == nil {
 			return metering.MicrosOf(parsed)
 		}
 	}
-	t.Fatalf("%q is no instant", s)
+	tb.Fatalf("%q is no instant", s)
 	return 0
 }
 
@@ -183,8 +183,9 @@ func records(t *testing.T) []record {
 // preset has.
 func TestEmbedded_plausible(t *testing.T) {
 	t.Parallel()
-	var known []string
-	for _, p := range config.Presets() {
+	presets := config.Presets()
+	known := make([]string, 0, len(presets))
+	for _, p := range presets {
 		known = append(known, p.Provider)
 	}
 	base := map[string]record{}

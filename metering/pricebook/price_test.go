@@ -12,15 +12,15 @@ import (
 
 // call is a metered call with these tokens, made when all embedded prices but
 // the scheduled ones hold.
-func call(t testing.TB, provider, model string, cells map[string]int64) *metering.Event {
-	t.Helper()
+func call(tb testing.TB, provider, model string, cells map[string]int64) *metering.Event {
+	tb.Helper()
 	e := &metering.Event{Name: metering.EventLLM}
-	e.Provider, e.Model, e.Metered, e.At = provider, model, true, at(t, "2026-11-20")
+	e.Provider, e.Model, e.Metered, e.At = provider, model, true, at(tb, "2026-11-20")
 	e.Usage.State = metering.UsageExact
 	for name, n := range cells {
 		c, err := metering.ParseCell(name)
 		if err != nil {
-			t.Fatal(err)
+			tb.Fatal(err)
 		}
 		e.Usage.Tokens[c] = n
 	}

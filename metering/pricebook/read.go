@@ -121,15 +121,21 @@ func (r *reader) price(l line) error {
 		key += "@" + from
 	}
 	s := r.skus[key]
-	if s == nil {
+	switch {
+	case s == nil:
 		var err error
 		if s, err = r.sku(l); err != nil {
 			return err
 		}
 		r.skus[key] = s
-	} else if s.unpriced != "" || l.get("unpriced") != "" || l.get("aliases")+l.get("dated")+l.get("to") != "" {
+	case s.unpriced != "" || l.get("unpriced")+l.get("aliases")+l.get("dated")+l.get("to") != "":
 		return fmt.Errorf("only the first line of %s may have aliases, dated, to or unpriced: %w", key, metering.ErrInvalid)
 	}
+	return s.read(key, l)
+}
+
+// read adds the prices of a line.
+func (s *SKU) read(key string, l line) error {
 	if s.unpriced != "" {
 		if l.get("prices")+l.get("tier")+l.get("above") != "" {
 			return fmt.Errorf("%s is unpriced and has prices: %w", key, metering.ErrInvalid)
@@ -198,7 +204,7 @@ func newSet(key string, l line) (rateSet, error) {
 		set.above = n
 	}
 	var wide []string // those with ".*", which yield to the others
-	for _, pair := range strings.Fields(l.get("prices")) {
+	for pair := range strings.FieldsSeq(l.get("prices")) {
 		class, price, ok := strings.Cut(pair, "=")
 		if !ok {
 			return set, fmt.Errorf("price %q: %w", pair, metering.ErrInvalid)

@@ -72,7 +72,7 @@ func TestRead_refused(t *testing.T) {
 // does not reach into another class.
 func TestRead_wide(t *testing.T) {
 	t.Parallel()
-	b := read(t, "p,m,,,,,,,input.*=1 input.audio=5 output=2,,test,\n", "")
+	b := read(t, "p,m,,,,,,,input.*=1 input.audio=5 output=2,,test,\n")
 	f := func(cell, want string) {
 		t.Helper()
 		costs(t, b, call(t, "p", "m", map[string]int64{cell: 1_000_000}), want)
@@ -85,6 +85,6 @@ func TestRead_wide(t *testing.T) {
 	f("output.image", "meter: output.image")
 	f("reasoning", "2")
 	f("reasoning.audio", "meter: reasoning.audio")
-	own := read(t, "p,m,,,,,,,output=2 reasoning=3,,test,\n", "")
+	own := read(t, "p,m,,,,,,,output=2 reasoning=3,,test,\n")
 	costs(t, own, call(t, "p", "m", map[string]int64{"reasoning": 1_000_000}), "3")
 }

@@ -19,11 +19,11 @@ const (
 	feeHead   = "provider,quantity,price,per,except,source,note\n"
 )
 
-func read(t testing.TB, prices, fees string) *pricebook.Book {
-	t.Helper()
-	b, err := pricebook.Read(strings.NewReader(priceHead+prices), strings.NewReader(feeHead+fees))
+func read(tb testing.TB, prices string) *pricebook.Book {
+	tb.Helper()
+	b, err := pricebook.Read(strings.NewReader(priceHead+prices), strings.NewReader(feeHead))
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return b
 }
@@ -33,7 +33,7 @@ func read(t testing.TB, prices, fees string) *pricebook.Book {
 // come, at the instant it was made.
 func TestPrice_states(t *testing.T) {
 	t.Parallel()
-	b := read(t, "p,free,,,,,,,input=0 output=0,,test,\np,half,,,,,,,input=1,,test,\n", "")
+	b := read(t, "p,free,,,,,,,input=0 output=0,,test,\np,half,,,,,,,input=1,,test,\n")
 	f := func(model string, cells map[string]int64, state metering.CostState, reason, cost string, rates int) {
 		t.Helper()
 		e := call(t, "p", model, cells)
@@ -51,7 +51,7 @@ func TestPrice_states(t *testing.T) {
 
 	e := call(t, "p", "half", both)
 	b.Price(e)
-	later := read(t, "p,half,,,,,,,input=1 output=2,,test,\n", "")
+	later := read(t, "p,half,,,,,,,input=1 output=2,,test,\n")
 	later.Price(e)
 	if e.CostState != metering.CostExact || e.CostReason != "" || e.Cost.String() != "0.00102" || e.Book != later.Version() {
 		t.Errorf("with its price it is %s, %q, %s by %s", e.CostState, e.CostReason, e.Cost, e.Book)
@@ -103,8 +103,8 @@ func TestPrice_instant(t *testing.T) {
 	t.Parallel()
 	old := "p,m,,,2026-01-01,%s,,,input=2,,test,\n"
 	next := "p,m,,,2026-06-01T12:00:00Z,%s,,,input=3,,test,\n"
-	today := read(t, fmt.Sprintf(old, "2026-06-01T12:00:00Z")+fmt.Sprintf(next, ""), "")
-	tomorrow := read(t, fmt.Sprintf(old, "2026-06-01T12:00:00Z")+fmt.Sprintf(next, "2026-07-01")+"p,m,,,2026-07-01,,,,input=9,,test,\n", "")
+	today := read(t, fmt.Sprintf(old, "2026-06-01T12:00:00Z")+fmt.Sprintf(next, ""))
+	tomorrow := read(t, fmt.Sprintf(old, "2026-06-01T12:00:00Z")+fmt.Sprintf(next, "2026-07-01")+"p,m,,,2026-07-01,,,,input=9,,test,\n")
 	change := at(t, "2026-06-01T12:00:00Z")
 	for i := range 1000 {
 		e := call(t, "p", "m", map[string]int64{"input": 1_000_000})
@@ -146,11 +146,11 @@ func TestPrice_pure(t *testing.T) {
 	if again := embedded(t).Version(); again != b.Version() || len(again) != 12 {
 		t.Errorf("the same book has versions %s and %s", b.Version(), again)
 	}
-	other := read(t, "p,m,,,,,,,input=1,,test,\n", "")
-	if same := read(t, "p,m,,,,,,,input=1,,test,\n", ""); same.Version() != other.Version() {
+	other := read(t, "p,m,,,,,,,input=1,,test,\n")
+	if same := read(t, "p,m,,,,,,,input=1,,test,\n"); same.Version() != other.Version() {
 		t.Error("equal books differ in version")
 	}
-	if changed := read(t, "p,m,,,,,,,input=2,,test,\n", ""); changed.Version() == other.Version() {
+	if changed := read(t, "p,m,,,,,,,input=2,,test,\n"); changed.Version() == other.Version() {
 		t.Error("different books have one version")
 	}
 }
@@ -160,14 +160,14 @@ func TestPrice_pure(t *testing.T) {
 func TestPrice_big(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(rt *rapid.T) {
-		var prices []string
+		prices := make([]string, 0, metering.NumCells)
 		micros := map[metering.Cell]int64{} // micro-dollars a million, pico-dollars each
 		for i := range metering.NumCells {
 			c := metering.Cell(i)
 			micros[c] = rapid.Int64Range(0, 10_000*metering.MicrosPerDollar).Draw(rt, "price")
 			prices = append(prices, fmt.Sprintf("%s=%d.%06d", c, micros[c]/1_000_000, micros[c]%1_000_000))
 		}
-		b := read(t, "p,m,,,,,,,"+strings.Join(prices, " ")+",,test,\n", "")
+		b := read(t, "p,m,,,,,,,"+strings.Join(prices, " ")+",,test,\n")
 		e := call(t, "p", "m", nil)
 		want := new(big.Int)
 		for i := range e.Usage.Tokens {
