@@ -1,5 +1,3 @@
-//go:build program
-
 // Package clients_test runs the vendors' own SDKs against the simulated provider
 // twice, directly and through Weir, and compares what they hand back. The tests
 // are in test/*.test.js; only base URL and key differ between the two runs.

@@ -1,5 +1,3 @@
-//go:build program
-
 package e2e_test
 
 import (
@@ -15,7 +13,7 @@ import (
 // event is what the admin API says of one event, as far as the tests look.
 type event struct {
 	ID         string `json:"id"`
-	Customer   string `json:"customer"`
+	Customer   string `json:"customer_id"`
 	Upstream   string `json:"upstream"`
 	Provider   string `json:"provider"`
 	Endpoint   string `json:"endpoint"`

@@ -1,5 +1,3 @@
-//go:build program
-
 package e2e_test
 
 import (
@@ -8,13 +6,16 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
-	"sort"
+	"slices"
 	"strings"
 	"testing"
+
+	"github.com/weirhq/weir/config"
 )
 
 // exchange is one recorded request and answer with the usage it must yield.
@@ -195,11 +196,7 @@ func TestCorpusThroughServe(t *testing.T) {
 	program(t)
 	all := corpus(t)
 	up := replay(t, all)
-	providers := map[string]bool{}
-	for _, e := range all {
-		providers[e.Provider] = true
-	}
-	p := start(t, options{config: corpusConfig(up.URL, providers)})
+	p := start(t, options{config: corpusConfig(up.URL, all)})
 	key := p.customer("acme")
 
 	type row struct{ exchanges, exact, flagged, estimated, none, wrong int }
@@ -207,7 +204,9 @@ func TestCorpusThroughServe(t *testing.T) {
 	check := map[string]exchange{}
 	for _, e := range all {
 		direct := fetch(t, up.URL, e, "")
-		through := fetch(t, p.proxy+"/"+e.Provider, e, key)
+		at := placeOf(e)
+		e.Path = strings.TrimPrefix(e.Path, at.prefix)
+		through := fetch(t, p.proxy+"/"+at.name(), e, key)
 		if through.status != direct.status || !bytes.Equal(through.body, direct.body) {
 			t.Errorf("%s: differs from a direct fetch: status %d and %d, %d and %d bytes, first difference at %d",
 				e.ID, through.status, direct.status, len(through.body), len(direct.body), differ(through.body, direct.body))
@@ -258,13 +257,8 @@ func TestCorpusThroughServe(t *testing.T) {
 	}
 	var out strings.Builder
 	fmt.Fprintf(&out, "%-44s %9s %6s %8s %10s %6s %6s\n", "provider endpoint", "exchanges", "exact", "flagged", "estimated", "none", "wrong")
-	names := make([]string, 0, len(table))
-	for name := range table {
-		names = append(names, name)
-	}
-	sort.Strings(names)
 	var sum row
-	for _, name := range names {
+	for _, name := range slices.Sorted(maps.Keys(table)) {
 		r := table[name]
 		fmt.Fprintf(&out, "%-44s %9d %6d %8d %10d %6d %6d\n", name, r.exchanges, r.exact, r.flagged, r.estimated, r.none, r.wrong)
 		sum.exchanges += r.exchanges
@@ -324,18 +318,64 @@ func compare(e exchange, ev event) []string {
 	return problems
 }
 
-// corpusConfig names one upstream per recorded provider. A provider that is a
-// known preset takes its traits by its name; the rest speak OpenAI.
-func corpusConfig(url string, providers map[string]bool) string {
+// place is the upstream that an exchange is fetched through.
+type place struct {
+	provider string
+	dialect  string // empty: the preset's
+	prefix   string // of the path, which belongs to the base URL
+	reports  bool   // streams report usage that was not asked for
+}
+
+// placeOf finds the upstream as its operator would configure it. A gateway of
+// several vendors is one upstream per protocol; a server that reports usage
+// unasked must not be asked, or the client would miss what it is used to.
+func placeOf(e exchange) place {
+	p := place{provider: e.Provider}
+	for prefix, dialect := range map[string]string{"/anthropic": "anthropic", "/google-vertex": "gemini"} {
+		if e.Provider == "pydantic-gateway" && strings.HasPrefix(e.Path, prefix+"/") {
+			p.prefix, p.dialect = prefix, dialect
+		}
+	}
+	asked := e.RequestBody != nil && strings.Contains(*e.RequestBody, "include_usage")
+	splices := e.Endpoint == "openai.chat" || e.Endpoint == "openai.completions"
+	p.reports = splices && e.Stream && !asked && strings.Contains(e.Body, `"usage"`)
+	return p
+}
+
+func (p place) name() string {
+	name := p.provider
+	if p.dialect != "" {
+		name += "-" + p.dialect
+	}
+	if p.reports {
+		name += "-reports"
+	}
+	return name
+}
+
+// corpusConfig names the upstreams of the exchanges. A provider that is a known
+// preset has its traits; the rest speak OpenAI.
+func corpusConfig(url string, all []exchange) string {
+	places := make(map[string]place)
+	for _, e := range all {
+		p := placeOf(e)
+		places[p.name()] = p
+	}
 	var b strings.Builder
 	b.WriteString("listen: 127.0.0.1:0\nconsole: {listen: 127.0.0.1:0}\nupstreams:\n")
-	names := make([]string, 0, len(providers))
-	for name := range providers {
-		names = append(names, name)
-	}
-	sort.Strings(names)
-	for _, name := range names {
-		fmt.Fprintf(&b, "  %s: {base_url: %q, credentials: [{key: upstream-secret}]}\n", name, url)
+	for _, name := range slices.Sorted(maps.Keys(places)) {
+		p := places[name]
+		more := ""
+		if _, known := config.PresetNamed(p.provider); known {
+			more += ", preset: " + p.provider
+		}
+		if p.dialect != "" {
+			more += ", dialect: " + p.dialect
+		}
+		if p.reports {
+			more += ", include_usage: estimate"
+		}
+		fmt.Fprintf(&b, "  %s: {base_url: %q, credentials: [{key: upstream-secret}]%s}\n", name, url+p.prefix, more)
 	}
 	return b.String()
 }

@@ -1,5 +1,3 @@
-//go:build program
-
 package e2e_test
 
 import (

@@ -66,21 +66,21 @@ func (s *Store) insertEvents(ctx context.Context, tx querier, events []*metering
 // insertSome inserts a few events in one statement, and halves of them where
 // the database refuses that.
 func (s *Store) insertSome(ctx context.Context, tx querier, events []*metering.Event) ([]*metering.Event, error) {
-	if _, err := tx.exec(ctx, "SAVEPOINT some"); err != nil {
+	if _, err := tx.exec(ctx, "SAVEPOINT batch"); err != nil {
 		return nil, err
 	}
 	got, err := insert(ctx, tx, events)
 	if err == nil {
-		_, err = tx.exec(ctx, "RELEASE SAVEPOINT some")
+		_, err = tx.exec(ctx, "RELEASE SAVEPOINT batch")
 		return got, err
 	}
 	if !refused(err) && !errors.Is(err, metering.ErrInvalid) {
 		return nil, err
 	}
-	if _, rollback := tx.exec(ctx, "ROLLBACK TO SAVEPOINT some"); rollback != nil {
+	if _, rollback := tx.exec(ctx, "ROLLBACK TO SAVEPOINT batch"); rollback != nil {
 		return nil, errors.Join(err, rollback)
 	}
-	if _, release := tx.exec(ctx, "RELEASE SAVEPOINT some"); release != nil {
+	if _, release := tx.exec(ctx, "RELEASE SAVEPOINT batch"); release != nil {
 		return nil, errors.Join(err, release)
 	}
 	if len(events) == 1 {

@@ -23,7 +23,7 @@ func (s *Simulator) message(w http.ResponseWriter, a *asked) {
 	choice, _ := a.body["tool_choice"].(object)
 	g := s.generate(a, &p, limit, tools, choice["type"] == "any" || choice["type"] == "tool")
 	g.reasoning, g.output = 0, int64(len(g.pieces))
-	name := digest(a.text)
+	name := digest(a.prompted())
 	id, tool := "msg_"+name[:24], "toolu_"+name[:24]
 	reason := map[string]string{"stop": "end_turn", "length": "max_tokens", "tool_calls": "tool_use"}[g.finish]
 	record := Served{ID: id, Endpoint: "anthropic.messages", Model: a.model, Input: g.input, Cached: g.cached, Output: g.output, Whole: true}

@@ -43,7 +43,7 @@ func (s *Simulator) geminiContent(w http.ResponseWriter, a *asked, p *prompt, st
 	tools, _ := a.body["tools"].([]any)
 	g := s.generate(a, p, whole(config["maxOutputTokens"]), tools, len(tools) > 0)
 	g.output = int64(len(g.pieces))
-	id := digest(a.text)[:22]
+	id := digest(a.prompted())[:22]
 	finish := map[string]string{"stop": "STOP", "length": "MAX_TOKENS", "tool_calls": "STOP"}[g.finish]
 	frame := func(part object, finish any, output int64) object {
 		candidate := object{"content": object{"role": "model", "parts": []any{part}}, "index": 0}

@@ -116,7 +116,7 @@ func (s *Simulator) chat(w http.ResponseWriter, a *asked) {
 	limit := max(whole(a.body["max_completion_tokens"]), whole(a.body["max_tokens"]))
 	tools, _ := a.body["tools"].([]any)
 	g := s.generate(a, &p, limit, tools, a.body["tool_choice"] == "required")
-	id := "chatcmpl-" + digest(a.text)[:29]
+	id := "chatcmpl-" + digest(a.prompted())[:29]
 	record := Served{ID: id, Endpoint: "openai.chat", Model: a.model, Input: g.input, Cached: g.cached, Output: g.output}
 	if a.body["stream"] == true {
 		record.Whole = s.chatStream(w, a, g, id)
@@ -190,7 +190,7 @@ func (s *Simulator) completion(w http.ResponseWriter, a *asked) {
 	var p prompt
 	p.add(a.body["prompt"])
 	g := s.generate(a, &p, max(whole(a.body["max_tokens"]), 16), nil, false)
-	id := "cmpl-" + digest(a.text)[:29]
+	id := "cmpl-" + digest(a.prompted())[:29]
 	record := Served{ID: id, Endpoint: "openai.completions", Model: a.model, Input: g.input, Cached: g.cached, Output: g.output, Whole: true}
 	usage := object{"prompt_tokens": g.input, "completion_tokens": g.output, "total_tokens": g.input + g.output}
 	frame := func(text string, finish any) object {

@@ -15,7 +15,7 @@ func (s *Simulator) response(w http.ResponseWriter, a *asked) {
 	p.messages = max(1, p.messages)
 	tools, _ := a.body["tools"].([]any)
 	g := s.generate(a, &p, whole(a.body["max_output_tokens"]), tools, a.body["tool_choice"] == "required")
-	name := digest(a.text)
+	name := digest(a.prompted())
 	id, item := "resp_"+name[:48], "msg_"+name[8:56]
 	output := object{"id": item, "type": "message", "status": "completed", "role": "assistant",
 		"content": []any{object{"type": "output_text", "text": g.text(), "annotations": []any{}, "logprobs": []any{}}}}
