@@ -16,6 +16,7 @@ const maxAnswerHead = 256 << 10
 // answer is the head of what an upstream says.
 type answer struct {
 	status   int
+	raw      []byte // the head
 	line     []byte // status code and reason, as they came
 	fields   []field
 	framing  framing
@@ -32,7 +33,7 @@ type answer struct {
 // parse reads a head, its empty line included. What two parsers could
 // understand differently is an error (RFC 9112, 6.3).
 func (a *answer) parse(d *draft, raw []byte, head bool) error {
-	*a = answer{}
+	*a = answer{raw: raw}
 	line, rest, _ := bytes.Cut(raw, []byte("\r\n"))
 	old := bytes.HasPrefix(line, []byte("HTTP/1.0 "))
 	if !old && !bytes.HasPrefix(line, []byte("HTTP/1.1 ")) {

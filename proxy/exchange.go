@@ -32,8 +32,8 @@ type exchange struct {
 	unsplit *dialect.Unsplicer // takes the splice out of the answer; nil: nothing to take out
 
 	w       *wire // to the upstream; nil: none
-	started time.Time
 	answer  answer
+	early   []byte          // of the answer's body, read before it was passed on
 	scanner dialect.Scanner // nil: nothing to be read, or it has panicked
 	out     outlet
 

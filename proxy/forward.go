@@ -16,14 +16,23 @@ import (
 // before it stopped reading the request.
 const earlyLimit = time.Second
 
-// forward sends the request and reads the head of the answer. A request is sent
+// forward sends the request and reads the head of the answer.
+func (x *exchange) forward() *refusal {
+	if x.up.Total > 0 {
+		x.until = time.Now().Add(x.up.Total)
+	}
+	f := x.send()
+	if f == nil && x.spliced && x.answer.status == 400 && x.minds() {
+		x.unask()
+		f = x.send()
+	}
+	return f
+}
+
+// send sends the request and waits for the head of the answer. A request is sent
 // a second time only if not a byte of it was written: then the connection had
 // been closed before it was used.
-func (x *exchange) forward() *refusal {
-	x.started = time.Now()
-	if x.up.Total > 0 {
-		x.until = x.started.Add(x.up.Total)
-	}
+func (x *exchange) send() *refusal {
 	if x.d.head = x.build(x.d.head[:0]); len(x.d.head)+len(x.body.bytes()) <= largeBuffer && x.stream == nil {
 		x.d.head = append(x.d.head, x.body.bytes()...)
 		x.s.pools.releaseBody(x.body)

@@ -498,3 +498,6 @@ func eventually(t testing.TB, what string, limit time.Duration, is func() bool) 
 	}
 	return time.Since(began)
 }
+
+// readRequest reads a request by net/http's parser; its body is still to come.
+func readRequest(c net.Conn) (*http.Request, error) { return http.ReadRequest(bufio.NewReader(c)) }

@@ -18,6 +18,9 @@ const checkpointEvery = 5 * time.Second
 func (x *exchange) relay() *refusal {
 	x.prepare()
 	x.open()
+	if len(x.early) > 0 || x.answer.ended {
+		x.pass(x.early, x.answer.ended)
+	}
 	for !x.answer.ended {
 		p, done, err := x.w.piece()
 		if err != nil {
@@ -63,7 +66,7 @@ func (x *exchange) ready() error {
 	if x.d != nil {
 		x.s.pools.releaseDraft(x.d)
 		x.d, x.secret = nil, nil
-		x.req.fields, x.answer.fields, x.answer.line = nil, nil, nil
+		x.req.fields, x.answer.fields, x.answer.line, x.answer.raw = nil, nil, nil, nil
 	}
 	err := x.receive(x.up.Idle)
 	if err == io.EOF && x.w.framing == byClose {

@@ -1,7 +1,9 @@
 package proxy
 
 import (
+	"errors"
 	"io"
+	"syscall"
 	"time"
 )
 
@@ -114,6 +116,9 @@ func (x *exchange) upload() *refusal {
 		n, err := u.read(p.room())
 		if err != nil {
 			x.w.dead = true
+			if errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, syscall.ECONNRESET) {
+				x.leave()
+			}
 			return uploadFailed(err)
 		}
 		u.outline.feed(p.room()[:n])
