@@ -108,12 +108,9 @@ func (c *Counter) restoreArgs(s *metering.Snapshot) []any {
 	for journal, seq := range s.Positions {
 		args = append(args, journal, seq)
 	}
-	return appendAdditions(args, s.Totals)
-}
-
-func appendAdditions(args []any, add []metering.Addition) []any {
-	for i := range add {
-		args = append(args, field(&add[i].Window), int64(add[i].Window.End), add[i].Amount)
+	for i := range s.Totals {
+		w := &s.Totals[i].Window
+		args = append(args, field(w), int64(w.End), s.Totals[i].Amount)
 	}
 	return args
 }

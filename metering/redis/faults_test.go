@@ -116,13 +116,15 @@ func TestCounter_lostReplies(t *testing.T) {
 // insist asks until there is an answer.
 func insist[T any](t testing.TB, ask func() (T, error)) T {
 	t.Helper()
-	for range 100 {
-		if got, err := ask(); err == nil {
-			return got
-		}
+	var got T
+	err := errors.New("not asked")
+	for tries := 0; err != nil && tries < 100; tries++ {
+		got, err = ask()
 	}
-	t.Fatal("no answer")
-	panic("unreachable")
+	if err != nil {
+		t.Fatalf("no answer: %v", err)
+	}
+	return got
 }
 
 // Down when it is opened, back, restarted empty, and stopped in the middle of a

@@ -31,6 +31,7 @@ type settleCall struct {
 func (c *Counter) group(batch []metering.Settlement, results []error) []*settleCall {
 	var calls []*settleCall
 	open := make(map[metering.Slot]*settleCall)
+	names := make(map[metering.Window]string) // most facts are in the same few windows
 	for i := range batch {
 		f := &batch[i]
 		if err := admission.CheckSettlement(f); err != nil {
@@ -44,7 +45,15 @@ func (c *Counter) group(batch []metering.Settlement, results []error) []*settleC
 			calls = append(calls, call)
 		}
 		call.args = append(call.args, f.Journal, f.Prev, f.Seq, hex.EncodeToString(f.ID[:]), len(f.Add))
-		call.args = appendAdditions(call.args, f.Add)
+		for j := range f.Add {
+			w := &f.Add[j].Window
+			name, known := names[*w]
+			if !known {
+				name = field(w)
+				names[*w] = name
+			}
+			call.args = append(call.args, name, int64(w.End), f.Add[j].Amount)
+		}
 		call.facts = append(call.facts, i)
 	}
 	return calls
