@@ -52,6 +52,8 @@ type Key struct {
 	Created  Micros   `json:"created_at"`
 	Expires  Micros   `json:"expires_at,omitempty"` // zero: never. Set to the end of the grace period when rotated
 	Revoked  Micros   `json:"revoked_at,omitempty"`
+	// Replaced: the key was rotated. It never lives longer than it then got.
+	Replaced bool `json:"replaced,omitempty"`
 }
 
 // Principal is who makes a call, as the data plane knows it: the key and its

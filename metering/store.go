@@ -133,8 +133,9 @@ type QuantityQuery struct {
 	Meter    string // id
 	Customer string // internal id; empty: all
 	From, To Micros
-	Interval string // "hour", "day", "month"; empty: one row
+	Interval string // "hour", "day", "month"; empty: one row. With one, both instants are needed
 	Zone     *time.Location
+	Live     bool // leave out what test keys used, as a bill does
 }
 
 // QuantityRow is the quantity of one interval. Quantity is exact: an average is
