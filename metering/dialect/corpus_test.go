@@ -28,6 +28,7 @@ type exchange struct {
 	Headers         map[string]string `json:"response_headers"`
 	Body            string            `json:"response_body"`
 	BodyEncoding    string            `json:"response_body_encoding"`
+	Gzip            string            `json:"response_wire_gzip_base64"`
 	Expect          expect            `json:"expect"`
 }
 
