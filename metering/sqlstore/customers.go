@@ -5,6 +5,8 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"time"
+	"unicode/utf8"
 
 	"github.com/weirhq/weir/metering"
 )
@@ -17,50 +19,81 @@ func scanCustomer(r interface{ Scan(...any) error }, org string) (metering.Custo
 	return c, err
 }
 
-// CreateCustomer makes a customer. It gets the id under which events were
-// reported for its external id before it existed, if there were any.
-func (s *Store) CreateCustomer(ctx context.Context, c metering.Customer) (metering.Customer, error) {
+// Bounds of what is stored of a customer, in characters.
+const (
+	maxExternal = 256
+	maxName     = 256
+)
+
+func checkCustomer(c *metering.Customer) error {
 	if err := storable(c.Org, c.ExternalID, c.Name); err != nil {
-		return c, fmt.Errorf("create customer: %w", err)
+		return err
 	}
-	id, err := metering.NewID()
-	if err != nil {
-		return c, err
+	if n := utf8.RuneCountInString(c.Name); n > maxName {
+		return fmt.Errorf("name has %d characters, more than %d: %w", n, maxName, metering.ErrInvalid)
 	}
-	c.ID = id.String()
+	switch c.OnLoss {
+	case metering.LossRefuse, metering.LossPass:
+		return nil
+	default:
+		return fmt.Errorf("on_loss %.20q is neither refuse nor pass: %w", string(c.OnLoss), metering.ErrInvalid)
+	}
+}
+
+// CreateCustomer makes a customer. It gets the id under which events were
+// reported for its external id before it existed, if there were any. ErrConflict
+// says that the external id is taken.
+func (s *Store) CreateCustomer(ctx context.Context, c metering.Customer) (metering.Customer, error) {
 	if c.OnLoss == "" {
 		c.OnLoss = metering.LossRefuse
 	}
-	err = s.write(ctx, "create customer", func(tx querier) error {
-		err := tx.row(ctx, `SELECT id FROM reserved_customers WHERE org = $1 AND external_id = $2`, c.Org, c.ExternalID).Scan(&c.ID)
-		if err != nil && !errors.Is(err, sql.ErrNoRows) {
+	if c.Created == 0 {
+		c.Created = metering.MicrosOf(time.Now())
+	}
+	if err := checkCustomer(&c); err != nil {
+		return c, fmt.Errorf("create customer: %w", err)
+	}
+	if n := utf8.RuneCountInString(c.ExternalID); n == 0 || n > maxExternal {
+		return c, fmt.Errorf("create customer: external_id has %d characters, not 1 to %d: %w", n, maxExternal, metering.ErrInvalid)
+	}
+	tries := 0
+	err := s.write(ctx, "create customer", func(tx querier) error {
+		tries++
+		id, err := reserve(ctx, tx, c.Org, c.ExternalID)
+		if err != nil {
 			return err
 		}
 		n, err := tx.exec(ctx, `INSERT INTO customers (org, id, external_id, name, on_loss, created_at, archived_at) VALUES ($1, $2, $3, $4, $5, $6, 0)
-			ON CONFLICT DO NOTHING`, c.Org, c.ID, c.ExternalID, c.Name, string(c.OnLoss), int64(c.Created))
+			ON CONFLICT DO NOTHING`, c.Org, id, c.ExternalID, c.Name, string(c.OnLoss), int64(c.Created))
 		if err != nil {
 			return err
 		}
 		if n == 0 {
-			return s.sameCustomer(ctx, tx, c)
+			same := false
+			if tries > 1 {
+				if same, err = theSame(ctx, tx, c, id); err != nil {
+					return err
+				}
+			}
+			if !same {
+				return fmt.Errorf("external id %q: %w", c.ExternalID, metering.ErrConflict)
+			}
 		}
+		c.ID = id
 		return touchKeyring(ctx, tx)
 	})
 	return c, err
 }
 
-// sameCustomer is nil if the row is the one that an earlier attempt of the same
-// call inserted.
-func (s *Store) sameCustomer(ctx context.Context, tx querier, c metering.Customer) error {
-	var id string
-	err := tx.row(ctx, `SELECT id FROM customers WHERE org = $1 AND external_id = $2`, c.Org, c.ExternalID).Scan(&id)
-	if err == nil && id == c.ID {
-		return nil
+// theSame reports whether the row is the one that an earlier attempt of this
+// call inserted, whose commit went through without its reply.
+func theSame(ctx context.Context, tx querier, c metering.Customer, id string) (bool, error) {
+	have, err := scanCustomer(tx.row(ctx, customerSelect+" WHERE org = $1 AND id = $2", c.Org, id), c.Org)
+	if errors.Is(err, sql.ErrNoRows) {
+		return false, nil
 	}
-	if err == nil {
-		err = fmt.Errorf("external id %q: %w", c.ExternalID, metering.ErrConflict)
-	}
-	return err
+	c.ID = id
+	return have == c, err
 }
 
 // touchKeyring makes every replica read its keys again.
@@ -71,8 +104,8 @@ func touchKeyring(ctx context.Context, tx querier) error {
 
 // Customer returns the customer of an id or external id. An id wins.
 func (s *Store) Customer(ctx context.Context, org, ref string) (metering.Customer, error) {
-	if !clean(ref) {
-		return metering.Customer{}, fmt.Errorf("customer: %w", metering.ErrNotFound)
+	if err := storable(ref); err != nil {
+		return metering.Customer{}, fmt.Errorf("customer: %w", err)
 	}
 	q := s.read()
 	c, err := scanCustomer(q.row(ctx, customerSelect+" WHERE org = $1 AND id = $2", org, ref), org)
@@ -95,9 +128,11 @@ func page[T any](ctx context.Context, q querier, limit int, cursor, what string,
 		limit = 100
 	}
 	if cursor != "" {
-		if _, err := metering.ParseID(cursor); err != nil {
+		last, err := metering.ParseID(cursor)
+		if err != nil {
 			return nil, "", fmt.Errorf("%s: cursor: %w", what, metering.ErrInvalid)
 		}
+		cursor = last.String()
 	}
 	var out []T
 	err := q.each(ctx, func(r *sql.Rows) error {
@@ -118,7 +153,8 @@ func page[T any](ctx context.Context, q querier, limit int, cursor, what string,
 
 // UpdateCustomer changes name and policy.
 func (s *Store) UpdateCustomer(ctx context.Context, c metering.Customer) error {
-	if err := storable(c.Name); err != nil {
+	err := errors.Join(storable(c.ID), checkCustomer(&c))
+	if err != nil {
 		return fmt.Errorf("update customer: %w", err)
 	}
 	return s.write(ctx, "update customer", func(tx querier) error {
@@ -129,6 +165,9 @@ func (s *Store) UpdateCustomer(ctx context.Context, c metering.Customer) error {
 
 // ArchiveCustomer refuses the keys of a customer from then on.
 func (s *Store) ArchiveCustomer(ctx context.Context, org, id string, at metering.Micros) error {
+	if err := storable(id); err != nil {
+		return fmt.Errorf("archive customer: %w", err)
+	}
 	return s.write(ctx, "archive customer", func(tx querier) error {
 		n, err := tx.exec(ctx, `UPDATE customers SET archived_at = CASE WHEN archived_at = 0 THEN $3 ELSE archived_at END WHERE org = $1 AND id = $2`, org, id, int64(at))
 		return changed(ctx, tx, n, err, "customer "+id)
@@ -147,13 +186,9 @@ func changed(ctx context.Context, tx querier, n int64, err error, what string) e
 }
 
 // reserve returns the id that the customer of an external id has, or will get
-// when it is made.
+// when it is made. Whoever asks first decides, and who asks meanwhile waits for
+// that: a customer made while events are reported for it gets their id.
 func reserve(ctx context.Context, tx querier, org, external string) (string, error) {
-	var id string
-	err := tx.row(ctx, `SELECT id FROM customers WHERE org = $1 AND external_id = $2`, org, external).Scan(&id)
-	if !errors.Is(err, sql.ErrNoRows) {
-		return id, err
-	}
 	fresh, err := metering.NewID()
 	if err != nil {
 		return "", err
@@ -161,6 +196,7 @@ func reserve(ctx context.Context, tx querier, org, external string) (string, err
 	if _, err := tx.exec(ctx, `INSERT INTO reserved_customers (org, external_id, id) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING`, org, external, fresh.String()); err != nil {
 		return "", err
 	}
+	var id string
 	err = tx.row(ctx, `SELECT id FROM reserved_customers WHERE org = $1 AND external_id = $2`, org, external).Scan(&id)
 	return id, err
 }

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"encoding/json"
 	"fmt"
+	"time"
 
 	"github.com/weirhq/weir/metering"
 )
@@ -26,24 +27,43 @@ func scanKey(r interface{ Scan(...any) error }, org string) (metering.Key, error
 	return k, nil
 }
 
+// maxKey bounds the document of a key, in bytes: lists of models and upstreams,
+// and tags, each as long as the API takes them, and some air.
+const maxKey = 512 << 10
+
 func keyDocument(k metering.Key) (string, error) {
-	if err := storable(k.Org, k.Name, k.Customer); err != nil {
+	texts := []string{k.Org, k.ID, k.Customer, k.Name, k.Prefix, k.Last4}
+	texts = append(append(texts, k.Models...), k.Upstream...)
+	for _, p := range k.Permits {
+		texts = append(texts, string(p))
+	}
+	for _, t := range k.Tags {
+		texts = append(texts, t.Name, t.Value)
+	}
+	if err := storable(texts...); err != nil {
 		return "", err
 	}
 	document, err := json.Marshal(k)
 	if err != nil {
 		return "", fmt.Errorf("encode key: %w", err)
 	}
+	if len(document) > maxKey {
+		return "", fmt.Errorf("a key of %d bytes, more than %d: %w", len(document), maxKey, metering.ErrInvalid)
+	}
 	return string(document), nil
 }
 
-// CreateKey makes a key.
+// CreateKey makes a key of a customer. ErrConflict says that a key with its hash
+// exists, in whatever organisation.
 func (s *Store) CreateKey(ctx context.Context, k metering.Key) (metering.Key, error) {
 	id, err := metering.NewID()
 	if err != nil {
 		return k, err
 	}
 	k.ID = id.String()
+	if k.Created == 0 {
+		k.Created = metering.MicrosOf(time.Now())
+	}
 	err = s.write(ctx, "create key", func(tx querier) error {
 		if err := insertKey(ctx, tx, k); err != nil {
 			return err
@@ -70,23 +90,22 @@ func insertKey(ctx context.Context, tx querier, k metering.Key) error {
 	if err != nil || n == 1 {
 		return err
 	}
-	var id string
-	err = tx.row(ctx, `SELECT id FROM keys WHERE org = $1 AND hash = $2`, k.Org, k.Hash[:]).Scan(&id)
-	if err == nil && id == k.ID {
-		return nil // an earlier attempt inserted it
+	var mine int
+	if err = tx.row(ctx, `SELECT COUNT(*) FROM keys WHERE org = $1 AND id = $2`, k.Org, k.ID).Scan(&mine); err != nil {
+		return err
 	}
-	if err == nil {
-		err = fmt.Errorf("a key with this hash exists: %w", metering.ErrConflict)
+	if mine == 0 { // else an earlier attempt of this call inserted it
+		return fmt.Errorf("a key with this hash exists: %w", metering.ErrConflict)
 	}
-	return err
+	return nil
 }
 
 const keySelect = "SELECT hash, document FROM keys"
 
 // Key returns a key by its id.
 func (s *Store) Key(ctx context.Context, org, id string) (metering.Key, error) {
-	if !clean(id) {
-		return metering.Key{}, fmt.Errorf("key: %w", metering.ErrNotFound)
+	if err := storable(id); err != nil {
+		return metering.Key{}, fmt.Errorf("key: %w", err)
 	}
 	k, err := scanKey(s.read().row(ctx, keySelect+" WHERE org = $1 AND id = $2", org, id), org)
 	return k, absent(err, fmt.Sprintf("key %.100q", id))
@@ -94,6 +113,9 @@ func (s *Store) Key(ctx context.Context, org, id string) (metering.Key, error) {
 
 // Keys lists the keys of a customer, or of all where it is empty.
 func (s *Store) Keys(ctx context.Context, org, customerID string, limit int, cursor string) ([]metering.Key, string, error) {
+	if err := storable(customerID); err != nil {
+		return nil, "", fmt.Errorf("list keys: %w", err)
+	}
 	query, args := keySelect+" WHERE org = $1 AND id > $2", []any{org}
 	if customerID != "" {
 		query, args = keySelect+" WHERE org = $1 AND customer = $2 AND id > $3", []any{org, customerID}
@@ -102,51 +124,77 @@ func (s *Store) Keys(ctx context.Context, org, customerID string, limit int, cur
 		func(k metering.Key) string { return k.ID }, query, args...)
 }
 
-// UpdateKey changes what a key may do.
+// UpdateKey changes what a key is called, what it may do and until when. What it
+// is, whether it is revoked and the grace it got by a rotation stay: an update
+// that was read before either does not undo it. ErrConflict says that the key is
+// revoked.
 func (s *Store) UpdateKey(ctx context.Context, k metering.Key) error {
-	document, err := keyDocument(k)
-	if err != nil {
+	if _, err := keyDocument(k); err != nil {
 		return fmt.Errorf("update key: %w", err)
 	}
 	return s.write(ctx, "update key", func(tx querier) error {
-		n, err := tx.exec(ctx, `UPDATE keys SET document = $3 WHERE org = $1 AND id = $2`, k.Org, k.ID, document)
-		return changed(ctx, tx, n, err, "key "+k.ID)
+		return s.alterKey(ctx, tx, k.Org, k.ID, func(have *metering.Key) error {
+			if have.Revoked != 0 {
+				return fmt.Errorf("key %s is revoked: %w", k.ID, metering.ErrConflict)
+			}
+			have.Name, have.Permits, have.Models, have.Upstream, have.Tags = k.Name, k.Permits, k.Models, k.Upstream, k.Tags
+			if !have.Replaced || k.Expires != 0 && k.Expires < have.Expires {
+				have.Expires = k.Expires
+			}
+			return nil
+		})
 	})
 }
 
-// RotateKey makes fresh and lets the old key expire at graceUntil, at once.
+// RotateKey makes fresh, a key of the same customer, and lets the old one expire
+// at graceUntil or before, at once. ErrConflict says that the old one is revoked.
 func (s *Store) RotateKey(ctx context.Context, org, oldID string, fresh metering.Key, graceUntil metering.Micros) (metering.Key, error) {
 	id, err := metering.NewID()
 	if err != nil {
 		return fresh, err
 	}
-	fresh.ID, fresh.Org = id.String(), org
+	fresh.ID, fresh.Org, fresh.Replaced = id.String(), org, false
+	if fresh.Created == 0 {
+		fresh.Created = metering.MicrosOf(time.Now())
+	}
 	err = s.write(ctx, "rotate key", func(tx querier) error {
-		if err := insertKey(ctx, tx, fresh); err != nil {
-			return err
-		}
-		return s.alterKey(ctx, tx, org, oldID, func(k *metering.Key) {
-			if k.Expires == 0 || k.Expires > graceUntil {
+		err := s.alterKey(ctx, tx, org, oldID, func(k *metering.Key) error {
+			switch {
+			case k.Customer != fresh.Customer:
+				return fmt.Errorf("a key of another customer does not replace key %s: %w", oldID, metering.ErrInvalid)
+			case k.Revoked != 0:
+				return fmt.Errorf("key %s is revoked: %w", oldID, metering.ErrConflict)
+			case k.Expires == 0 || k.Expires > graceUntil:
 				k.Expires = graceUntil
 			}
+			k.Replaced = true
+			return nil
 		})
+		if err != nil {
+			return err
+		}
+		return insertKey(ctx, tx, fresh)
 	})
 	return fresh, err
 }
 
-// RevokeKey refuses a key from an instant on.
+// RevokeKey refuses a key for ever. at is when that was; the first one stands.
 func (s *Store) RevokeKey(ctx context.Context, org, id string, at metering.Micros) error {
 	return s.write(ctx, "revoke key", func(tx querier) error {
-		return s.alterKey(ctx, tx, org, id, func(k *metering.Key) {
+		return s.alterKey(ctx, tx, org, id, func(k *metering.Key) error {
 			if k.Revoked == 0 {
 				k.Revoked = at
 			}
+			return nil
 		})
 	})
 }
 
 // alterKey changes one key under a lock of its row.
-func (s *Store) alterKey(ctx context.Context, tx querier, org, id string, change func(*metering.Key)) error {
+func (s *Store) alterKey(ctx context.Context, tx querier, org, id string, change func(*metering.Key) error) error {
+	if err := storable(id); err != nil {
+		return fmt.Errorf("key: %w", err)
+	}
 	if _, err := tx.exec(ctx, `UPDATE keys SET hash = hash WHERE org = $1 AND id = $2`, org, id); err != nil {
 		return err
 	}
@@ -154,53 +202,13 @@ func (s *Store) alterKey(ctx context.Context, tx querier, org, id string, change
 	if err != nil {
 		return absent(err, fmt.Sprintf("key %.100q", id))
 	}
-	change(&k)
+	if err := change(&k); err != nil {
+		return err
+	}
 	document, err := keyDocument(k)
 	if err != nil {
 		return err
 	}
 	n, err := tx.exec(ctx, `UPDATE keys SET document = $3 WHERE org = $1 AND id = $2`, org, id, document)
 	return changed(ctx, tx, n, err, "key "+id)
-}
-
-// KeyringVersion moves with every change of a key or customer.
-func (s *Store) KeyringVersion(ctx context.Context) (int64, error) {
-	var version int64
-	if err := s.read().row(ctx, `SELECT version FROM keyring`).Scan(&version); err != nil {
-		return 0, fmt.Errorf("version of the keys: %w", err)
-	}
-	return version, nil
-}
-
-// Keyring returns every key with its customer, and customers without keys with
-// an empty one. The version is read first: what changes meanwhile is read again.
-func (s *Store) Keyring(ctx context.Context) (int64, []metering.Principal, error) {
-	version, err := s.KeyringVersion(ctx)
-	if err != nil {
-		return 0, nil, err
-	}
-	var out []metering.Principal
-	err = s.read().each(ctx, func(r *sql.Rows) error {
-		var p metering.Principal
-		var hash []byte
-		var document sql.NullString
-		c := &p.Customer
-		if err := r.Scan(&c.Org, &c.ID, &c.ExternalID, &c.Name, &c.OnLoss, &c.Created, &c.Archived, &hash, &document); err != nil {
-			return err
-		}
-		if document.Valid {
-			if err := json.Unmarshal([]byte(document.String), &p.Key); err != nil {
-				return fmt.Errorf("decode key: %w", err)
-			}
-			p.Key.Org = c.Org
-			copy(p.Key.Hash[:], hash)
-		}
-		out = append(out, p)
-		return nil
-	}, `SELECT c.org, c.id, c.external_id, c.name, c.on_loss, c.created_at, c.archived_at, k.hash, k.document
-		FROM customers c LEFT JOIN keys k ON k.org = c.org AND k.customer = c.id`)
-	if err != nil {
-		return 0, nil, fmt.Errorf("read keys: %w", err)
-	}
-	return version, out, nil
 }

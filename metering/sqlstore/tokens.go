@@ -10,10 +10,6 @@ import (
 	"github.com/weirhq/weir/metering"
 )
 
-// answersKept is for how long answers to requests with an Idempotency-Key are
-// remembered.
-const answersKept = 48 * time.Hour
-
 const tokenSelect = "SELECT org, hash, document, last_used_at, revoked_at FROM tokens"
 
 func scanToken(r interface{ Scan(...any) error }) (metering.AccessToken, error) {
@@ -32,14 +28,18 @@ func scanToken(r interface{ Scan(...any) error }) (metering.AccessToken, error) 
 	return t, nil
 }
 
-// CreateToken makes an access token.
+// CreateToken makes an access token. ErrConflict says that one with its hash
+// exists.
 func (s *Store) CreateToken(ctx context.Context, t metering.AccessToken) (metering.AccessToken, error) {
 	id, err := metering.NewID()
 	if err != nil {
 		return t, err
 	}
 	t.ID = id.String()
-	if err := storable(t.Name); err != nil {
+	if t.Created == 0 {
+		t.Created = metering.MicrosOf(time.Now())
+	}
+	if err := storable(append([]string{t.Org, t.Name, t.Prefix, t.Last4}, t.Scopes...)...); err != nil {
 		return t, fmt.Errorf("create access token: %w", err)
 	}
 	document, err := json.Marshal(t)
@@ -49,6 +49,9 @@ func (s *Store) CreateToken(ctx context.Context, t metering.AccessToken) (meteri
 	err = s.write(ctx, "create access token", func(tx querier) error {
 		_, err := tx.exec(ctx, `INSERT INTO tokens (org, id, hash, document, last_used_at, revoked_at) VALUES ($1, $2, $3, $4, 0, 0)
 			ON CONFLICT (org, id) DO NOTHING`, t.Org, t.ID, t.Hash[:], string(document))
+		if taken(err) {
+			return fmt.Errorf("an access token with this hash exists: %w", metering.ErrConflict)
+		}
 		return err
 	})
 	return t, err
@@ -68,6 +71,9 @@ func (s *Store) TokenByHash(ctx context.Context, hash [32]byte) (metering.Access
 
 // RevokeToken refuses a token from an instant on.
 func (s *Store) RevokeToken(ctx context.Context, org, id string, at metering.Micros) error {
+	if err := storable(id); err != nil {
+		return fmt.Errorf("revoke access token: %w", err)
+	}
 	return s.write(ctx, "revoke access token", func(tx querier) error {
 		n, err := tx.exec(ctx, `UPDATE tokens SET revoked_at = CASE WHEN revoked_at = 0 THEN $3 ELSE revoked_at END WHERE org = $1 AND id = $2`, org, id, int64(at))
 		if err == nil && n == 0 {
@@ -77,44 +83,14 @@ func (s *Store) RevokeToken(ctx context.Context, org, id string, at metering.Mic
 	})
 }
 
-// TouchToken notes the last use of a token.
+// TouchToken notes the last use of a token. A token that is not there, or was
+// used later, is left alone.
 func (s *Store) TouchToken(ctx context.Context, org, id string, at metering.Micros) error {
+	if err := storable(id); err != nil {
+		return fmt.Errorf("note the use of an access token: %w", err)
+	}
 	return s.write(ctx, "note the use of an access token", func(tx querier) error {
 		_, err := tx.exec(ctx, `UPDATE tokens SET last_used_at = $3 WHERE org = $1 AND id = $2 AND last_used_at < $3`, org, id, int64(at))
-		return err
-	})
-}
-
-// Answer returns the answer remembered under a name.
-func (s *Store) Answer(ctx context.Context, org, key string) (hash [32]byte, status int, body []byte, ok bool, err error) {
-	found := false
-	err = s.read().each(ctx, func(r *sql.Rows) error {
-		var h []byte
-		found = true
-		if err := r.Scan(&h, &status, &body); err != nil {
-			return err
-		}
-		copy(hash[:], h)
-		return nil
-	}, `SELECT hash, status, body FROM answers WHERE org = $1 AND name = $2`, org, key)
-	if err != nil {
-		return hash, 0, nil, false, fmt.Errorf("read an answer: %w", err)
-	}
-	return hash, status, body, found, nil
-}
-
-// SaveAnswer remembers an answer; the first under a name stands.
-func (s *Store) SaveAnswer(ctx context.Context, org, key string, hash [32]byte, status int, body []byte) error {
-	now := time.Now()
-	if body == nil {
-		body = []byte{}
-	}
-	return s.write(ctx, "remember an answer", func(tx querier) error {
-		if _, err := tx.exec(ctx, `DELETE FROM answers WHERE created_at < $1`, int64(metering.MicrosOf(now.Add(-answersKept)))); err != nil {
-			return err
-		}
-		_, err := tx.exec(ctx, `INSERT INTO answers (org, name, hash, status, body, created_at) VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING`,
-			org, key, hash[:], status, body, int64(metering.MicrosOf(now)))
 		return err
 	})
 }

@@ -18,7 +18,8 @@ CREATE TABLE customers (
 );
 CREATE UNIQUE INDEX customers_external ON customers (org, external_id);
 
--- Ids of customers that do not exist yet, for whom events were reported.
+-- The id of each customer by its external id, from the first mention on: events
+-- may be reported for a customer before it is made.
 CREATE TABLE reserved_customers (
     org         TEXT NOT NULL,
     external_id TEXT NOT NULL,
