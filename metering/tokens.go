@@ -3,6 +3,7 @@ package metering
 import (
 	"encoding/json"
 	"fmt"
+	"strconv"
 	"strings"
 )
 
@@ -143,7 +144,8 @@ func (t Tokens) MarshalJSON() ([]byte, error) {
 		if len(b) > 1 {
 			b = append(b, ',')
 		}
-		b = fmt.Appendf(b, `"%s":%d`, Cell(c), v)
+		b = append(append(append(b, '"'), Cell(c).String()...), `":`...)
+		b = strconv.AppendInt(b, v, 10)
 	}
 	return append(b, '}'), nil
 }

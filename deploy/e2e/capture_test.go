@@ -37,7 +37,7 @@ func probes() []probe {
 		{"chat, named upstream", "/openai/v1/chat/completions", auth, bearer, `{"temperature":0,` + chat + `}`, false},
 		{"chat, streamed", "/v1/chat/completions", auth, bearer, `{"stream":true,` + chat + `}`, false},
 		{"chat, streamed with usage", "/v1/chat/completions", auth, bearer, `{"stream":true,"stream_options":{"include_usage":true},` + chat + `}`, false},
-		{"legacy completion", "/v1/completions", auth, bearer, `{"model":"gpt-3.5-turbo-instruct","prompt":"A weir is"}`, false},
+		{"legacy completion", "/v1/completions", auth, bearer, `{"model":"gpt-4o-mini","prompt":"A weir is"}`, false},
 		{"response", "/v1/responses", auth, bearer, `{"model":"gpt-4o-mini","input":"Why does water fall over a weir?"}`, false},
 		{"response, streamed", "/v1/responses", auth, bearer, `{"model":"gpt-4o-mini","stream":true,"input":"Why does water fall over a weir?"}`, false},
 		{"embedding", "/v1/embeddings", auth, bearer, `{"model":"text-embedding-3-small","input":"water over a weir"}`, false},

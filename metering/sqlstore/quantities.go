@@ -122,14 +122,12 @@ func (r *reading) over(ctx context.Context, on querier, w span) error {
 	return r.fromEvents(ctx, on, span{last, w.to})
 }
 
-func (r *reading) where(column, customer string, w span) condition {
+func (r *reading) where() condition {
 	var c condition
 	c.and("org = ?", r.query.Org)
-	if customer != "" {
-		c.and("customer = ?", customer)
+	if r.query.Customer != "" {
+		c.and("customer = ?", r.query.Customer)
 	}
-	c.and(column+" >= ?", int64(w.from))
-	c.and(column+" < ?", int64(w.to))
 	return c
 }
 
@@ -137,7 +135,8 @@ func (r *reading) fromEvents(ctx context.Context, on querier, w span) error {
 	if w.from >= w.to {
 		return nil
 	}
-	c := r.where("at", r.query.Customer, w)
+	c := r.where()
+	c.during(w, r.query.Customer == "")
 	return on.each(ctx, func(rows *sql.Rows) error {
 		e, err := scanEvent(rows)
 		if err != nil {
@@ -162,7 +161,9 @@ func (r *reading) fromRollups(ctx context.Context, on querier, w span) error {
 	if w.from >= w.to {
 		return nil
 	}
-	c := r.where("hour", r.query.Customer, w)
+	c := r.where()
+	c.and("hour >= ?", int64(w.from))
+	c.and("hour < ?", int64(w.to))
 	c.and("meter = ?", r.meter.ID)
 	err := on.each(ctx, func(rows *sql.Rows) error {
 		var a amount

@@ -1,11 +1,12 @@
 package sqlstore
 
 import (
+	"bytes"
 	"context"
-	"database/sql"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"hash/fnv"
 	"strings"
 	"time"
 
@@ -96,43 +97,92 @@ func (s *Store) insertSome(ctx context.Context, tx querier, events []*metering.E
 
 const eventColumns = 11
 
+// insertText inserts n events; refsText n references to them.
+func insertText(n int) string {
+	return "INSERT INTO events (org, id, customer, at, name, key, model, outcome, journal, seq, document) VALUES " +
+		values(n, eventColumns) + " ON CONFLICT DO NOTHING"
+}
+
+func refsText(n int) string {
+	return "INSERT INTO event_refs (org, ref, id) VALUES " + values(n, 3) + " ON CONFLICT DO NOTHING"
+}
+
+// hotTexts are the statements that every shipment runs.
+func hotTexts() []string {
+	return []string{insertText(rowsPerInsert), refsText(rowsPerInsert), rollUpText()}
+}
+
+// insert inserts events and returns those that were not there.
 func insert(ctx context.Context, tx querier, events []*metering.Event) ([]*metering.Event, error) {
 	args := make([]any, 0, len(events)*eventColumns)
-	byID := make(map[metering.ID]*metering.Event, len(events))
-	var refs []any
 	for _, e := range events {
 		document, err := json.Marshal(e)
 		if err != nil {
 			return nil, fmt.Errorf("encode event: %w: %w", metering.ErrInvalid, err)
 		}
-		if !clean(e.Org) || !clean(e.Customer) || !clean(e.Key) || !clean(e.Name) || !clean(e.Model) || strings.Contains(string(document), `\u0000`) {
+		if !clean(e.Org) || !clean(e.Customer) || !clean(e.Key) || !clean(e.Name) || !clean(e.Model) || bytes.Contains(document, []byte(`\u0000`)) {
 			return nil, fmt.Errorf("the event has text that is not valid UTF-8, or NUL: %w", metering.ErrInvalid)
 		}
 		args = append(args, e.Org, e.ID[:], e.Customer, int64(e.At), e.Name, e.Key, modelOf(e), string(e.Outcome), e.Journal, int64(e.FactSeq), string(document))
-		byID[e.ID] = e
+	}
+	n, err := tx.hot(ctx, insertText(len(events)), args...)
+	if err != nil {
+		return nil, err
+	}
+	inserted := events
+	if n != int64(len(events)) {
+		if inserted, err = ours(ctx, tx, events); err != nil {
+			return nil, err
+		}
+	}
+	return inserted, refer(ctx, tx, inserted)
+}
+
+// ours finds which of the events stand as they are, where some were there
+// before: a copied journal, or a shipment of another epoch. The position in
+// the journal tells them apart.
+func ours(ctx context.Context, tx querier, events []*metering.Event) ([]*metering.Event, error) {
+	out := make([]*metering.Event, 0, len(events))
+	for _, e := range events {
+		var journal string
+		var seq int64
+		err := tx.row(ctx, `SELECT journal, seq FROM events WHERE org = $1 AND id = $2`, e.Org, e.ID[:]).Scan(&journal, &seq)
+		if err != nil {
+			return nil, err
+		}
+		if journal == e.Journal && uint64(seq) == e.FactSeq {
+			out = append(out, e)
+		}
+	}
+	return out, nil
+}
+
+// refer makes events known by the provider's ids and the client's.
+func refer(ctx context.Context, tx querier, events []*metering.Event) error {
+	var args []any
+	for _, e := range events {
 		for _, ref := range []string{e.ProviderID, e.Usage.ObjectID, e.ClientID} {
-			if ref != "" && clean(ref) {
-				refs = append(refs, e.Org, ref, e.ID[:])
+			if ref != "" {
+				args = append(args, e.Org, refHash(ref), e.ID[:])
 			}
 		}
 	}
-	var inserted []*metering.Event
-	err := tx.each(ctx, func(r *sql.Rows) error {
-		var id []byte
-		if err := r.Scan(&id); err != nil {
-			return err
+	for len(args) > 0 {
+		n := min(rowsPerInsert, len(args)/3)
+		if _, err := tx.hot(ctx, refsText(n), args[:3*n]...); err != nil {
+			return fmt.Errorf("references: %w", err)
 		}
-		if e := byID[metering.ID(id)]; e != nil {
-			inserted = append(inserted, e)
-		}
-		return nil
-	}, "INSERT INTO events (org, id, customer, at, name, key, model, outcome, journal, seq, document) VALUES "+
-		values(len(events), eventColumns)+" ON CONFLICT DO NOTHING RETURNING id", args...)
-	if err != nil || len(refs) == 0 {
-		return inserted, err
+		args = args[3*n:]
 	}
-	_, err = tx.exec(ctx, "INSERT INTO event_refs (org, ref, id) VALUES "+values(len(refs)/3, 3)+" ON CONFLICT DO NOTHING", refs...)
-	return inserted, err
+	return nil
+}
+
+// refHash stands for a reference in the index: eight bytes instead of up to a
+// hundred. What it finds is compared with the reference itself.
+func refHash(ref string) int64 {
+	h := fnv.New64a()
+	_, _ = h.Write([]byte(ref)) // never fails
+	return int64(h.Sum64())
 }
 
 func quarantine(ctx context.Context, tx querier, e *metering.Event, reason error) error {
@@ -175,7 +225,7 @@ func rollUp(ctx context.Context, tx querier, events []*metering.Event) error {
 		for _, n := range v {
 			args = append(args, n)
 		}
-		if _, err := tx.exec(ctx, rollUpText(), args...); err != nil {
+		if _, err := tx.hot(ctx, rollUpText(), args...); err != nil {
 			return err
 		}
 	}

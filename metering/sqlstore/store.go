@@ -33,7 +33,8 @@ type Store struct {
 	writer  *sql.DB // SQLite has one writer at a time
 	reader  *sql.DB
 
-	texts sync.Map // SQL text → the engine's own
+	texts    sync.Map // SQL text → the engine's own
+	prepared sync.Map // SQL text → *sql.Stmt of the writer
 
 	meters     meterCache
 	partitions partitions
@@ -63,6 +64,11 @@ func Open(ctx context.Context, address string) (*Store, error) {
 	}
 	if err := s.ensurePartitions(ctx, time.Now()); err != nil {
 		return nil, errors.Join(err, s.Close())
+	}
+	for _, query := range hotTexts() {
+		if err := s.prepare(ctx, query); err != nil {
+			return nil, errors.Join(err, s.Close())
+		}
 	}
 	return s, nil
 }
@@ -126,9 +132,32 @@ func (s *Store) text(query string) string {
 	if t, ok := s.texts.Load(query); ok {
 		return t.(string)
 	}
-	t := strings.ReplaceAll(query, "$", "?")
+	t := plain(query)
 	s.texts.Store(query, t)
 	return t
+}
+
+// plain writes placeholders as SQLite has them: without numbers where each
+// stands once and in order, because it looks numbered ones up one by one
+// (sqlite3VListNumToName), which is quadratic in an insert of many rows.
+func plain(query string) string {
+	parts := strings.Split(query, "$")
+	ordered := true
+	for i, part := range parts[1:] {
+		number := strconv.Itoa(i + 1)
+		rest, ok := strings.CutPrefix(part, number)
+		ordered = ordered && ok && (rest == "" || rest[0] < '0' || rest[0] > '9')
+	}
+	if !ordered {
+		return strings.Join(parts, "?")
+	}
+	var b strings.Builder
+	b.WriteString(parts[0])
+	for i, part := range parts[1:] {
+		b.WriteByte('?')
+		b.WriteString(strings.TrimPrefix(part, strconv.Itoa(i+1)))
+	}
+	return b.String()
 }
 
 // querier runs queries: the database itself, or a transaction.
@@ -145,7 +174,38 @@ func (s *Store) read() querier { return querier{s, s.reader} }
 
 // exec runs a statement and returns how many rows it changed.
 func (q querier) exec(ctx context.Context, query string, args ...any) (int64, error) {
-	r, err := q.on.ExecContext(ctx, q.s.text(query), args...)
+	return affected(q.on.ExecContext(ctx, q.s.text(query), args...))
+}
+
+// hot is exec for a statement that every shipment runs: it is parsed once.
+func (q querier) hot(ctx context.Context, query string, args ...any) (int64, error) {
+	tx, ok := q.on.(*sql.Tx)
+	if !ok {
+		return q.exec(ctx, query, args...)
+	}
+	have, ok := q.s.prepared.Load(query)
+	if !ok {
+		// Within the transaction: SQLite has one writing connection, which is ours.
+		fresh, err := tx.PrepareContext(ctx, q.s.text(query))
+		if err != nil {
+			return 0, err
+		}
+		return affected(fresh.ExecContext(ctx, args...))
+	}
+	return affected(tx.StmtContext(ctx, have.(*sql.Stmt)).ExecContext(ctx, args...))
+}
+
+// prepare parses a statement for hot, before there are transactions.
+func (s *Store) prepare(ctx context.Context, query string) error {
+	stmt, err := s.writer.PrepareContext(ctx, s.text(query))
+	if err != nil {
+		return fmt.Errorf("prepare %.60q: %w", query, err)
+	}
+	s.prepared.Store(query, stmt)
+	return nil
+}
+
+func affected(r sql.Result, err error) (int64, error) {
 	if err != nil {
 		return 0, err
 	}

@@ -133,12 +133,7 @@ func (t *tally) events(ctx context.Context, on querier, w span) error {
 	if t.query.Customer != "" {
 		c.and("customer = ?", t.query.Customer)
 	}
-	if w.from != 0 {
-		c.and("at >= ?", int64(w.from))
-	}
-	if w.to != 0 {
-		c.and("at < ?", int64(w.to))
-	}
+	c.during(w, t.query.Customer == "")
 	return on.each(ctx, func(r *sql.Rows) error {
 		e, err := scanEvent(r)
 		if err != nil {

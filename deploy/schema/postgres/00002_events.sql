@@ -33,12 +33,11 @@ CREATE TABLE events (
 ) PARTITION BY RANGE (id);
 CREATE TABLE events_other PARTITION OF events DEFAULT;
 CREATE INDEX events_customer ON events (org, customer, at);
-CREATE INDEX events_at ON events (org, at);
 
--- Other names of an event: the provider's ids and the client's.
+-- Other names of an event, the provider's ids and the client's, as 64-bit hashes.
 CREATE TABLE event_refs (
     org TEXT   NOT NULL,
-    ref TEXT   NOT NULL,
+    ref BIGINT NOT NULL,
     id  BYTEA NOT NULL,
     PRIMARY KEY (org, ref, id)
 );

@@ -32,12 +32,11 @@ CREATE TABLE events (
     PRIMARY KEY (org, id)
 ) WITHOUT ROWID;
 CREATE INDEX events_customer ON events (org, customer, at);
-CREATE INDEX events_at ON events (org, at);
 
--- Other names of an event: the provider's ids and the client's.
+-- Other names of an event, the provider's ids and the client's, as 64-bit hashes.
 CREATE TABLE event_refs (
     org TEXT   NOT NULL,
-    ref TEXT   NOT NULL,
+    ref BIGINT NOT NULL,
     id  BLOB NOT NULL,
     PRIMARY KEY (org, ref, id)
 ) WITHOUT ROWID;
