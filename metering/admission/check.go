@@ -13,7 +13,7 @@ import (
 const (
 	MaxClaims    = 64      // of one hold
 	MaxAdditions = 256     // of one settlement
-	MaxEntries   = 1 << 17 // windows, open holds and journals of one slot
+	MaxEntries   = 1 << 16 // windows, open holds and journals of one slot
 	MaxName      = 255     // bytes of an organisation, customer, unit, key or journal
 	Remembered   = 32      // answers kept after their hold was closed or refused
 )
@@ -24,7 +24,7 @@ const (
 	Grace = time.Hour
 	// MaxTTL is the longest that a hold may live.
 	MaxTTL = 31 * 24 * time.Hour
-	// SweepEvery is how often a slot looks for windows that have ended.
+	// SweepEvery is how often at most a slot looks for windows that have ended.
 	SweepEvery = 10 * time.Minute
 )
 

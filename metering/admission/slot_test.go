@@ -85,7 +85,7 @@ func TestSlot_entriesAreBounded(t *testing.T) {
 	t.Parallel()
 	s := admission.NewSlot(0)
 	now := start
-	// Each hour has 100 windows: in 3,000 hours twice what a slot may keep.
+	// Each hour has 100 windows: in 3,000 hours four times what a slot may keep.
 	for n := range uint64(3_000) {
 		now += hour
 		f := metering.Settlement{Journal: "j", Prev: n, Seq: n + 1}

@@ -28,8 +28,13 @@ func dial(t testing.TB, url string) *goredis.Client {
 	return client
 }
 
+// openAt waits longer than the default unless told otherwise: the machine that
+// tests run on is busy.
 func openAt(t testing.TB, url string, o redis.Options) *redis.Counter {
 	t.Helper()
+	if o.Timeout == 0 {
+		o.Timeout = 10 * time.Second
+	}
 	c, err := redis.Open(t.Context(), url, o)
 	if err != nil {
 		t.Fatal(err)

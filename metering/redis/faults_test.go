@@ -134,7 +134,7 @@ func TestCounter_serverComesAndGoes(t *testing.T) {
 	s := newServer(t)
 	s.stop()
 	started := time.Now()
-	c := openAt(t, s.url(), redis.Options{Timeout: 200 * time.Millisecond})
+	c := openAt(t, s.url(), redis.Options{Timeout: time.Second})
 	w := month()
 	if err := c.Ping(t.Context()); err == nil {
 		t.Error("a server that is down answered a ping")
@@ -168,14 +168,14 @@ func TestCounter_serverComesAndGoes(t *testing.T) {
 	s.freeze()
 	started = time.Now()
 	_, err := c.Admit(t.Context(), hold(2, w, 10, 1))
-	if took := time.Since(started); err == nil || took > 2*time.Second {
+	if took := time.Since(started); err == nil || took > 3*time.Second {
 		t.Errorf("admit on a server that hangs took %v: %v", took, err)
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
 	defer cancel()
 	started = time.Now()
 	_, err = c.Admit(ctx, hold(2, w, 10, 1))
-	if took := time.Since(started); err == nil || took > 150*time.Millisecond {
+	if took := time.Since(started); err == nil || took > 700*time.Millisecond {
 		t.Errorf("a context of 20 ms on a server that hangs: %v after %v", err, took)
 	}
 	s.thaw()

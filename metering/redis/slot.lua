@@ -84,8 +84,10 @@ local function window(field)
   return w
 end
 
--- Drops windows that ended at least grace ago and hold nothing.
+-- Drops windows that ended at least grace ago and hold nothing, at most once in
+-- ten minutes: it looks at everything.
 local function sweep(grace)
+  if (tonumber(redis.call('HGET', key, 's')) or 0) > now then return end
   local gone = {}
   local all = redis.call('HGETALL', key)
   for i = 1, #all, 2 do
@@ -106,12 +108,11 @@ local function room(grace, n, most)
   return redis.call('HLEN', key) + n <= most
 end
 
--- A window that is new brings the search for those that have ended, at most
--- once in ten minutes.
+-- A window that is new brings the search for those that have ended.
 local function window_or_new(field, stop, grace)
   local w = window(field)
   if w then return w end
-  if (tonumber(redis.call('HGET', key, 's')) or 0) <= now then sweep(grace) end
+  sweep(grace)
   w = {stop = stop, used = ZERO, held = ZERO, dirty = true}
   windows[field] = w
   return w
