@@ -6,6 +6,7 @@ import (
 	"compress/gzip"
 	"compress/zlib"
 	"encoding/base64"
+	"errors"
 	"io"
 	"reflect"
 	"runtime"
@@ -21,21 +22,46 @@ import (
 	"github.com/weirhq/weir/metering/dialect"
 )
 
-// coding is a content coding with its compressor.
+// coding is a content coding with its compressor and its decompressor.
 type coding struct {
 	name string
 	to   func(io.Writer) (io.WriteCloser, error)
+	from func(io.Reader) (io.Reader, error)
 }
 
 func codings() []coding {
+	toGzip := func(w io.Writer) (io.WriteCloser, error) { return gzip.NewWriter(w), nil }
+	fromGzip := func(r io.Reader) (io.Reader, error) { return gzip.NewReader(r) }
 	return []coding{
-		{"gzip", func(w io.Writer) (io.WriteCloser, error) { return gzip.NewWriter(w), nil }},
-		{"x-gzip", func(w io.Writer) (io.WriteCloser, error) { return gzip.NewWriter(w), nil }},
-		{"deflate", func(w io.Writer) (io.WriteCloser, error) { return zlib.NewWriter(w), nil }},
-		{"Deflate", func(w io.Writer) (io.WriteCloser, error) { return flate.NewWriter(w, 5) }}, // without zlib
-		{"br", func(w io.Writer) (io.WriteCloser, error) { return brotli.NewWriterLevel(w, 4), nil }},
-		{"zstd", func(w io.Writer) (io.WriteCloser, error) { return zstd.NewWriter(w, zstd.WithEncoderConcurrency(1)) }},
+		{"gzip", toGzip, fromGzip},
+		{"x-gzip", toGzip, fromGzip},
+		{
+			"deflate", func(w io.Writer) (io.WriteCloser, error) { return zlib.NewWriter(w), nil },
+			func(r io.Reader) (io.Reader, error) { return zlib.NewReader(r) },
+		},
+		{
+			"Deflate", func(w io.Writer) (io.WriteCloser, error) { return flate.NewWriter(w, 5) }, // without zlib
+			func(r io.Reader) (io.Reader, error) { return flate.NewReader(r), nil },
+		},
+		{
+			"br", func(w io.Writer) (io.WriteCloser, error) { return brotli.NewWriterLevel(w, 4), nil },
+			func(r io.Reader) (io.Reader, error) { return brotli.NewReader(r), nil },
+		},
+		{
+			"zstd", func(w io.Writer) (io.WriteCloser, error) { return zstd.NewWriter(w, zstd.WithEncoderConcurrency(1)) },
+			func(r io.Reader) (io.Reader, error) { return zstd.NewReader(r, zstd.WithDecoderConcurrency(1)) },
+		},
 	}
+}
+
+// corrupt reports whether body is neither whole in the coding nor the beginning
+// of what is.
+func (c coding) corrupt(body []byte) bool {
+	r, err := c.from(bytes.NewReader(body))
+	if err == nil {
+		_, err = io.Copy(io.Discard, io.LimitReader(r, 1<<20))
+	}
+	return err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF)
 }
 
 // compress returns body in the coding. Each part of it is flushed, as servers do

@@ -104,7 +104,8 @@ type Dialect interface {
 
 // Scanner reads the usage of one answer while its bytes pass. It never retains
 // or changes p, its memory is bounded whatever comes, and its result does not
-// depend on how the bytes are cut. It is used by one goroutine at a time.
+// depend on how the bytes are cut; of a compressed answer that is corrupt, how
+// much is read before the damage may. It is used by one goroutine at a time.
 type Scanner interface {
 	// Scan sees the next bytes of the body, as they came (compressed or not).
 	Scan(p []byte)

@@ -1,0 +1,135 @@
+package dialect_test
+
+import (
+	"bytes"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/weirhq/weir/metering"
+	"github.com/weirhq/weir/metering/dialect"
+)
+
+// large is an answer of which most is one piece repeated.
+type large struct {
+	name, head, piece, tail string
+	size                    int
+	state                   metering.UsageState
+	flag                    metering.Flag
+}
+
+const (
+	mib      = 1 << 20
+	lastText = `data: {"choices":[{"delta":{},"finish_reason":"stop"}],"usage":{"prompt_tokens":7,"completion_tokens":5}}` + "\n\n"
+)
+
+// TestScanner_large: S17, S21, T27. Lines, documents and nests of brackets of up
+// to 64 MiB cost bounded memory and time linear in their length; usage behind
+// what was too large to keep is still read.
+func TestScanner_large(t *testing.T) {
+	for _, l := range []large{
+		{"a line of 600 KiB", `data: {"b64_json":"`, "iVBORw0K", `"}` + "\n\n" + lastText, 600 << 10, metering.UsageExact, ""},
+		{
+			"usage behind 5 MiB of one line", `data: {"audio":"`, "UklGRiQA", `","choices":[],"usage":{"prompt_tokens":7,"completion_tokens":5}}` + "\n\n",
+			5 * mib, metering.UsageExact, "",
+		},
+		{"a line of 64 MiB", `data: {"b64_json":"`, "iVBORw0K", `"}` + "\n\n" + lastText, 64 * mib, metering.UsageExact, ""},
+		{
+			"usage in a line of 64 MiB", `data: {"audio":"`, "UklGRiQA", `","usage":{"prompt_tokens":7}}` + "\n\n",
+			64 * mib, metering.UsageUnknown, metering.FlagUnreadable,
+		},
+		{"a line of 64 MiB without an end", `data: {"audio":"`, "UklGRiQA", "", 64 * mib, metering.UsageUnknown, metering.FlagUnreadable},
+		{"an event of many lines", "", "data: [\n", "\n" + lastText, 64 * mib, metering.UsageExact, ""},
+		{"an event of empty lines", ":\r", "data\r", "\n\n" + lastText, 64 * mib, metering.UsageExact, ""},
+		{"blank lines", ":\n\n", "\r", lastText, 64 * mib, metering.UsageExact, ""},
+		{"comments", "", ": ping\r\n\r\n", lastText, 64 * mib, metering.UsageExact, ""},
+		{"events of nothing", "", "data:\n\n", lastText, 16 * mib, metering.UsageExact, ""},
+		{"unknown fields", "data: {}\n\n", "error: {\n", "\n" + lastText, 16 * mib, metering.UsageExact, ""},
+		{"brackets in a line", "data: ", "[", "\n\n" + lastText, 7 * mib, metering.UsageExact, ""},
+		{"braces in a line", "data: ", `{"a":`, "\n\n" + lastText, 7 * mib, metering.UsageExact, ""},
+		{"usage as a nest of brackets", `data: {"usage":`, "[", "\n\n" + lastText, 7 * mib, metering.UsageExact, ""},
+		{"64 MiB of brackets", "", "[", "", 64 * mib, metering.UsageUnknown, metering.FlagUnreadable},
+		{"64 MiB of braces", "", `{"choices":`, "", 64 * mib, metering.UsageUnknown, metering.FlagUnreadable},
+		{"escapes in a document", `{"choices":"`, `\"`, `"}`, 30 * mib, metering.UsageEstimated, ""},
+		{"backslashes in a document", `{"choices":"`, `\`, `"}`, 30 * mib, metering.UsageEstimated, ""},
+		{
+			"a document of 30 MiB", `{"data":"`, "iVBORw0K", `","usage":{"prompt_tokens":7,"completion_tokens":5}}`,
+			30 * mib, metering.UsageExact, "",
+		},
+		{
+			"a document of 64 MiB", `{"b64_json":"`, "iVBORw0K", `","usage":{"prompt_tokens":7,"completion_tokens":5}}`,
+			64 * mib, metering.UsageUnknown, metering.FlagUnreadable,
+		},
+		{
+			"64 MiB of vectors", `{"data":[`, "0.123456,", `1],"usage":{"prompt_tokens":7,"completion_tokens":5}}`,
+			64 * mib, metering.UsageExact, "",
+		},
+		{"64 MiB of text that is neither", "<html>", "<p>weir", "", 64 * mib, metering.UsageUnknown, metering.FlagUnreadable},
+		{"64 MiB of blanks", "", " \n", "", 64 * mib, metering.UsageEstimated, ""},
+	} {
+		t.Run(l.name, l.run)
+	}
+}
+
+func (l large) run(t *testing.T) {
+	d, _ := dialect.Named("openai")
+	route := d.Route("POST", "/v1/chat/completions")
+	if strings.Contains(l.name, "vectors") {
+		route = d.Route("POST", "/v1/embeddings")
+	}
+	s := d.Scanner(route, dialect.Request{BodyBytes: 40}, dialect.Response{Status: 200})
+	block := []byte(strings.Repeat(l.piece, 32<<10/len(l.piece)))
+	start, before := time.Now(), heap()
+	s.Scan([]byte(l.head))
+	for sent := 0; sent < l.size; sent += len(block) {
+		s.Scan(block)
+	}
+	// The largest document that is kept, which append may have doubled.
+	if grown := heap() - before; grown > 72*mib {
+		t.Errorf("%d MiB of heap", grown>>20)
+	}
+	s.Scan([]byte(l.tail))
+	u := s.Close(dialect.Ended)
+	notNegative(t, u)
+	if u.State != l.state || l.flag != "" && !u.Flagged(l.flag) {
+		t.Errorf("%+v, want %s %s", u, l.state, l.flag)
+	}
+	if u.State == metering.UsageExact && (u.Input != 7 || u.Output != 5) {
+		t.Errorf("%d in, %d out", u.Input, u.Output)
+	}
+	// A hundred times what it takes here: only what is not linear is slower.
+	if took := time.Since(start); took > 20*time.Second {
+		t.Errorf("took %v", took)
+	}
+}
+
+// TestInspect_bombs: S21, T75. Requests that are nothing but depth, keys or names.
+func TestInspect_bombs(t *testing.T) {
+	t.Parallel()
+	fill := func(head, piece, tail string) []byte {
+		return append(append([]byte(head), bytes.Repeat([]byte(piece), 64*mib/len(piece))...), tail...)
+	}
+	for name, body := range map[string][]byte{
+		"brackets":           fill("", "[", ""),
+		"brackets in value":  fill(`{"model":"m","messages":`, "[", ""),
+		"braces":             fill("", `{"a":`, ""),
+		"options":            fill(`{"model":"m","stream_options":`, `{"include_usage":`, ""),
+		"keys":               fill(`{"model":"m"`, `,"k":1`, "}"),
+		"escaped keys":       fill(`{"model":"m"`, `,"\u006b":1`, "}"),
+		"text":               fill(`{"model":"m","x":"`, `\"\\`, `"}`),
+		"commas":             fill(`{"model":"m"`, ",", "}"),
+		"the model, a nest":  fill(`{"model":`, "[", ""),
+		"the model, no text": fill(`{"model":"`, "m", `"}`),
+	} {
+		// One function inspects for all dialects.
+		d, _ := dialect.Named("openai")
+		start := time.Now()
+		q, err := d.Inspect(d.Route("POST", "/v1/chat/completions"), "application/json", body)
+		if (err != nil) != (name == "the model, no text") || len(q.Model) > 1 {
+			t.Errorf("%s: model %.40q, %v", name, q.Model, err)
+		}
+		if took := time.Since(start); took > 20*time.Second {
+			t.Errorf("%s: took %v", name, took)
+		}
+	}
+}
