@@ -32,7 +32,7 @@ const (
 type Options struct {
 	// Slots is how many customers are kept at most, spread over 64 shards that
 	// each keep their part; zero is 200,000. A customer with the usual four
-	// windows takes about 1 KiB.
+	// windows takes about 1.2 KB.
 	Slots int
 	// Grace is for how long a window counts after its end; zero is
 	// admission.Grace.
