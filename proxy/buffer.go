@@ -22,7 +22,7 @@ type buffer struct{ b []byte }
 
 // pools hold what calls use for a while. All zero values are ready for use.
 type pools struct {
-	small, large, bodies, readers, drafts sync.Pool
+	small, large, bodies, readers, drafts, exchanges sync.Pool
 }
 
 // buffer returns one of smallBuffer or largeBuffer bytes.
@@ -105,4 +105,17 @@ func (p *pools) releaseDraft(d *draft) {
 	clear(d.answer)
 	d.request, d.answer, d.head = d.request[:0], d.answer[:0], d.head[:0]
 	p.drafts.Put(d)
+}
+
+// exchange returns one that knows nothing.
+func (p *pools) exchange() *exchange {
+	if x, ok := p.exchanges.Get().(*exchange); ok {
+		return x
+	}
+	return new(exchange)
+}
+
+func (p *pools) releaseExchange(x *exchange) {
+	*x = exchange{}
+	p.exchanges.Put(x)
 }

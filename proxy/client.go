@@ -83,12 +83,13 @@ func (k *client) next(first bool) bool {
 	k.idle.Store(false)
 	k.s.enter()
 	defer k.s.leave()
-	d := k.s.pools.draft()
-	x := &exchange{s: k.s, k: k, d: d}
+	x := k.s.pools.exchange()
+	x.s, x.k, x.d = k.s, k, k.s.pools.draft()
 	again := x.readHead() && x.serve()
 	if x.d != nil {
 		k.s.pools.releaseDraft(x.d)
 	}
+	k.s.pools.releaseExchange(x)
 	return again && !k.s.draining.Load()
 }
 
@@ -131,8 +132,7 @@ func (k *client) parse(d *draft) (f *refusal, ok bool) {
 		}
 	}
 	err := d.parsed.Read(k.r)
-	var small *fasthttp.ErrSmallBuffer
-	if asSmall(err, &small) && k.r.Size() < k.s.o.MaxHeader {
+	if isSmall(err) && k.r.Size() < k.s.o.MaxHeader {
 		k.enlarge()
 		err = d.parsed.Read(k.r)
 	}
@@ -154,7 +154,14 @@ func (k *client) enlarge() {
 	k.r = big
 }
 
-func asSmall(err error, to **fasthttp.ErrSmallBuffer) bool { return errors.As(err, to) }
+// isSmall reports whether a head is larger than the buffer it is read into.
+func isSmall(err error) bool {
+	if err == nil {
+		return false
+	}
+	var small *fasthttp.ErrSmallBuffer
+	return errors.As(err, &small)
+}
 
 // rest gives the reader back if nothing is in it, for the time of an answer.
 func (k *client) rest() {

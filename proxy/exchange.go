@@ -24,12 +24,13 @@ type exchange struct {
 	route     dialect.Route
 	asked     dialect.Request
 
-	body    *buffer // of the request, as far as it is held
-	stream  *upload // of the request, beyond that
-	unread  bool    // not all of the request has been read
-	plainly *buffer // the body without the splice, while that may be needed
-	spliced bool
-	unsplit *dialect.Unsplicer // takes the splice out of the answer; nil: nothing to take out
+	body      *buffer // of the request, as far as it is held
+	stream    *upload // of the request, beyond that; nil: all of it is held
+	uploading upload
+	unread    bool    // not all of the request has been read
+	plainly   *buffer // the body without the splice, while that may be needed
+	spliced   bool
+	unsplit   *dialect.Unsplicer // takes the splice out of the answer; nil: nothing to take out
 
 	w       *wire // to the upstream; nil: none
 	answer  answer
@@ -144,6 +145,8 @@ func (x *exchange) detach() {
 	x.k.attach(nil)
 	w := x.w
 	x.w = nil
+	// A signal may have set a deadline that nobody knows of.
+	w.dead = w.dead || x.k.signal.Load() != 0
 	if w.reusable() && x.answer.ended {
 		w.up.release(w)
 	} else {

@@ -1,10 +1,6 @@
 package proxy
 
-import (
-	"bytes"
-
-	"github.com/valyala/fasthttp"
-)
+import "bytes"
 
 // request is a client's head, as far as it had to be understood. Its slices
 // belong to the draft it was read into.
@@ -197,11 +193,10 @@ func isQuery(query []byte) bool {
 
 // unreadable says in our words why a head could not be parsed.
 func unreadable(err error, noLine bool) *refusal {
-	var small *fasthttp.ErrSmallBuffer
 	switch {
-	case asSmall(err, &small) && noLine:
+	case isSmall(err) && noLine:
 		return &refusal{status: 414, code: "uri_too_long", message: "The request target is too long.", closing: true}
-	case asSmall(err, &small):
+	case isSmall(err):
 		return &refusal{status: 431, code: "headers_too_large", message: "The request headers are too large.", closing: true}
 	case isTimeout(err):
 		return &refusal{status: 408, code: "request_timeout", message: "The request head did not arrive in time.", closing: true}

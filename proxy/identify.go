@@ -145,7 +145,7 @@ func (x *exchange) guard() *refusal {
 			return badRequest("stray_key", "The Weir key is in a query parameter that goes to the upstream.")
 		}
 	}
-	if strings.Contains(x.path, string(x.secret)) {
+	if bytes.Contains(x.req.path, x.secret) {
 		return badRequest("stray_key", "The Weir key is in the path.")
 	}
 	return nil

@@ -27,7 +27,8 @@ func (x *exchange) inspect() *refusal {
 	if x.event.Metered && len(x.req.contentEncoding) > 0 && string(x.req.contentEncoding) != "identity" {
 		return &refusal{status: 415, code: "content_encoding", message: "A compressed request body cannot be read for its model. Send it uncompressed."}
 	}
-	u := newUpload(x)
+	u := &x.uploading
+	u.begin(x)
 	if f := x.carryOn(); f != nil {
 		return f
 	}
@@ -82,7 +83,7 @@ func (x *exchange) understand(body []byte) *refusal {
 		x.describe()
 		return nil
 	}
-	q, err := x.up.Dialect.Inspect(x.route, string(x.req.contentType), body)
+	q, err := x.up.Dialect.Inspect(x.route, known(x.req.contentType), body)
 	if err != nil {
 		return ambiguous(err)
 	}
@@ -148,7 +149,7 @@ func (x *exchange) verdict(u *upload) *refusal {
 	if !ok {
 		return ambiguous(metering.ErrInvalid)
 	}
-	q, err := x.up.Dialect.Inspect(x.route, string(x.req.contentType), body)
+	q, err := x.up.Dialect.Inspect(x.route, known(x.req.contentType), body)
 	if err != nil {
 		return ambiguous(err)
 	}

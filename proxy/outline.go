@@ -54,9 +54,33 @@ func (o *outline) feed(p []byte) {
 				return
 			}
 		}
+		if !o.inText && o.dropped && o.depth > 1 {
+			if p = p[o.skip(p):]; len(p) == 0 {
+				return
+			}
+		}
 		o.byte(p[0])
 		p = p[1:]
 	}
+}
+
+// skip passes over what needs no look inside of a value that is not kept, and
+// returns how much that is. It stops before a text and at depth one.
+func (o *outline) skip(p []byte) int {
+	for i, c := range p {
+		switch c {
+		case '"':
+			return i
+		case '{', '[':
+			o.depth++
+		case '}', ']':
+			if o.depth == 2 {
+				return i
+			}
+			o.depth--
+		}
+	}
+	return len(p)
 }
 
 func (o *outline) byte(c byte) {

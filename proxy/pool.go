@@ -7,8 +7,6 @@ import (
 	"net"
 	"syscall"
 	"time"
-
-	"golang.org/x/sys/unix"
 )
 
 // idleLimit is how long an unused connection is kept: less than the 60 s and
@@ -79,7 +77,7 @@ func (u *upstream) takeIdle() *wire {
 		u.idle[n-1] = nil
 		u.idle = u.idle[:n-1]
 		u.mu.Unlock()
-		if time.Since(w.idleSince) < idleLimit && quiet(w.raw) {
+		if time.Since(w.idleSince) < idleLimit && w.quiet() {
 			w.reused = true
 			return w
 		}
@@ -145,19 +143,4 @@ func rawConn(c net.Conn) syscall.RawConn {
 		return nil
 	}
 	return raw
-}
-
-// quiet reports whether a connection is open with nothing to be read from it.
-func quiet(raw syscall.RawConn) bool {
-	if raw == nil {
-		return true
-	}
-	var err error
-	if e := raw.Control(func(fd uintptr) {
-		var b [1]byte
-		_, _, err = unix.Recvfrom(int(fd), b[:], unix.MSG_PEEK|unix.MSG_DONTWAIT)
-	}); e != nil {
-		return false
-	}
-	return errors.Is(err, unix.EAGAIN)
 }

@@ -19,8 +19,8 @@ type upload struct {
 	outline outline // of what is not held
 }
 
-func newUpload(x *exchange) *upload {
-	return &upload{k: x.k, framing: x.req.framing, left: x.req.length, limit: x.s.o.MaxBody}
+func (u *upload) begin(x *exchange) {
+	*u = upload{k: x.k, framing: x.req.framing, left: x.req.length, limit: x.s.o.MaxBody}
 }
 
 // read returns body bytes as they come. It returns no bytes and no error only

@@ -7,6 +7,8 @@ import (
 	"net"
 	"syscall"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 const (
@@ -47,12 +49,21 @@ type wire struct {
 	full    bool // the last read filled the buffer
 	slack   int  // reads in a row that a small buffer would have held
 
-	timer rolling // of reads
-	slow  rolling // of writes
+	timer rolling // of reads; it goes on from call to call
+	slow  rolling // of writes, likewise
+
+	probe func(fd uintptr) // sets calm; made once, for a call must not allocate
+	calm  bool             // nothing is to be read and nobody has closed
 }
 
 func newWire(c net.Conn, u *upstream, p *pools) *wire {
-	return &wire{c: c, raw: rawConn(c), up: u, pools: p}
+	w := &wire{c: c, raw: rawConn(c), up: u, pools: p}
+	w.probe = func(fd uintptr) {
+		polls := [1]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN | unix.POLLRDHUP}}
+		n, err := unix.Poll(polls[:], 0)
+		w.calm = n == 0 && err == nil
+	}
+	return w
 }
 
 // begin makes a wire ready for a call.
@@ -61,7 +72,6 @@ func (w *wire) begin() {
 	w.r, w.w = headroom, headroom
 	w.framing, w.left, w.full, w.slack = noBody, 0, false, 0
 	w.chunks = chunked{}
-	w.timer, w.slow = rolling{}, rolling{}
 }
 
 // settle gives back what a call needed.
@@ -203,4 +213,13 @@ func (w *wire) enlarge() {
 	n := copy(big.b[headroom:], w.buf.b[w.r:w.w])
 	w.pools.release(w.buf)
 	w.buf, w.r, w.w = big, headroom, headroom+n
+}
+
+// quiet reports whether the connection is open with nothing to be read from it.
+func (w *wire) quiet() bool {
+	if w.raw == nil {
+		return true
+	}
+	w.calm = false
+	return w.raw.Control(w.probe) == nil && w.calm
 }
