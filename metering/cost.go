@@ -3,8 +3,8 @@ package metering
 import (
 	"encoding/json"
 	"fmt"
-	"math/big"
 	"math/bits"
+	"strconv"
 	"strings"
 )
 
@@ -67,19 +67,27 @@ func (c Cost) IsZero() bool { return c.Normal() == Cost{} }
 // String is the exact decimal amount in dollars without an exponent or
 // superfluous zeros: "0.000006", "-1.5", "0".
 func (c Cost) String() string {
-	p := new(big.Int).Mul(big.NewInt(c.Micros), big.NewInt(PicosPerMicro))
-	p.Add(p, big.NewInt(c.Picos))
+	c = c.Normal()
 	sign := ""
-	if p.Sign() < 0 {
+	micros, picos := uint64(c.Micros), uint64(c.Picos)
+	if c.Micros < 0 {
 		sign = "-"
-		p.Neg(p)
+		micros = -micros
+		if picos > 0 { // -1 micro and 999,999 picos is one pico below nothing
+			micros, picos = micros-1, PicosPerMicro-picos
+		}
 	}
-	whole, frac := new(big.Int).QuoRem(p, big.NewInt(PicosPerMicro*MicrosPerDollar), new(big.Int))
-	digits := strings.TrimRight(fmt.Sprintf("%012s", frac.String()), "0")
-	if digits == "" {
-		return sign + whole.String()
+	whole := sign + strconv.FormatUint(micros/MicrosPerDollar, 10)
+	if micros%MicrosPerDollar == 0 && picos == 0 {
+		return whole
 	}
-	return sign + whole.String() + "." + digits
+	digits := make([]byte, 0, 12)
+	for _, part := range []uint64{micros % MicrosPerDollar, picos} {
+		for unit := uint64(100_000); unit > 0; unit /= 10 {
+			digits = append(digits, byte('0'+part/unit%10))
+		}
+	}
+	return whole + "." + strings.TrimRight(string(digits), "0")
 }
 
 // MarshalJSON writes the exact decimal as a string.

@@ -135,19 +135,21 @@ func (t *Tokens) Add(u *Tokens) {
 }
 
 // MarshalJSON writes the cells that are not zero by name.
-func (t Tokens) MarshalJSON() ([]byte, error) {
-	b := []byte{'{'}
+func (t Tokens) MarshalJSON() ([]byte, error) { return t.appendJSON(nil), nil }
+
+func (t *Tokens) appendJSON(b []byte) []byte {
+	b = append(b, '{')
 	for c, v := range t {
 		if v == 0 {
 			continue
 		}
-		if len(b) > 1 {
+		if b[len(b)-1] != '{' {
 			b = append(b, ',')
 		}
 		b = append(append(append(b, '"'), Cell(c).String()...), `":`...)
 		b = strconv.AppendInt(b, v, 10)
 	}
-	return append(b, '}'), nil
+	return append(b, '}')
 }
 
 // UnmarshalJSON reads what MarshalJSON writes; an unknown cell is an error.

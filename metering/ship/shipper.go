@@ -57,7 +57,7 @@ type Pricer interface {
 // Options configure a shipper. The zero value is the default.
 type Options struct {
 	// Gather is how long a fact may wait for others to share its transaction;
-	// zero is 150 ms, negative is not at all. Sync cuts it short.
+	// zero is 250 ms, negative is not at all. Sync cuts it short.
 	Gather time.Duration
 	// Batch is how many facts one transaction takes at most; zero is 1000.
 	Batch int
@@ -104,7 +104,7 @@ type Shipper struct {
 // New returns a shipper for the journal.
 func New(j Journal, store Store, counter metering.Counter, pricer Pricer, o Options) *Shipper {
 	if o.Gather == 0 {
-		o.Gather = 150 * time.Millisecond
+		o.Gather = 250 * time.Millisecond
 	}
 	if o.Batch <= 0 {
 		o.Batch = 1000

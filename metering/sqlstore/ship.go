@@ -115,8 +115,10 @@ func hotTexts() []string {
 // insert inserts events and returns those that were not there.
 func insert(ctx context.Context, tx querier, events []*metering.Event) ([]*metering.Event, error) {
 	args := make([]any, 0, len(events)*eventColumns)
+	buffer := make([]byte, 0, 1024)
 	for _, e := range events {
-		document, err := json.Marshal(e)
+		document, err := e.AppendJSON(buffer[:0])
+		buffer = document
 		if err != nil {
 			return nil, fmt.Errorf("encode event: %w: %w", metering.ErrInvalid, err)
 		}
