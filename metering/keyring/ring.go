@@ -42,7 +42,8 @@ func (e *UnavailableError) Unavailable() bool { return true }
 
 const (
 	pollEvery   = 250 * time.Millisecond
-	pollTimeout = 5 * time.Second
+	pollTimeout = 2 * time.Second
+	loadTimeout = 30 * time.Second
 )
 
 // Source is where keys are kept.
@@ -57,19 +58,23 @@ type Source interface {
 
 // Options configure a ring. The zero value is the default.
 type Options struct {
-	MaxStale time.Duration    // how long keys are trusted while the source cannot be reached; 0: for ever
-	Now      func() time.Time // nil: time.Now
-	Logger   *slog.Logger     // nil: slog.Default
+	MaxStale time.Duration // how long keys are trusted while the source cannot be reached; 0: for ever
+	Logger   *slog.Logger  // nil: slog.Default
 }
 
 // Ring is the snapshot. Its methods are safe for concurrent use.
 type Ring struct {
-	src     Source
-	opts    Options
-	keys    atomic.Pointer[snapshot]
-	current atomic.Int64 // unix nanoseconds at which the snapshot was known to be current
+	src  Source
+	opts Options
+	keys atomic.Pointer[snapshot]
+
+	// Ages are measured from start by the monotonic clock, so that a step of the
+	// wall clock makes no key stale and keeps none fresh.
+	start   time.Time
+	current atomic.Int64 // nanoseconds after start at which the snapshot was known to be current
 
 	loading sync.Mutex
+	made    sync.Map // customerName → metering.Customer made since the snapshot was read
 }
 
 type snapshot struct {
@@ -82,20 +87,17 @@ type customerName struct{ org, external string }
 
 // New returns a ring that knows no key until Load.
 func New(src Source, o Options) *Ring {
-	if o.Now == nil {
-		o.Now = time.Now
-	}
 	if o.Logger == nil {
 		o.Logger = slog.Default()
 	}
-	return &Ring{src: src, opts: o}
+	return &Ring{src: src, opts: o, start: time.Now()}
 }
 
 // Load reads all keys.
 func (r *Ring) Load(ctx context.Context) error {
 	r.loading.Lock()
 	defer r.loading.Unlock()
-	at := r.opts.Now()
+	at := time.Since(r.start)
 	version, principals, err := r.src.Keyring(ctx)
 	if err != nil {
 		return fmt.Errorf("read proxy keys: %w", err)
@@ -112,17 +114,36 @@ func (r *Ring) Load(ctx context.Context) error {
 		s.customers[customerName{p.Customer.Org, p.Customer.ExternalID}] = p.Customer
 	}
 	r.keys.Store(s)
-	r.current.Store(at.UnixNano())
+	r.made.Clear() // one that was made while we read is asked for again
+	r.known(at)
 	return nil
+}
+
+// known notes that the snapshot was current at an instant. Of a poll and a load
+// that overlap, the later one counts.
+func (r *Ring) known(at time.Duration) {
+	for {
+		have := r.current.Load()
+		if int64(at) <= have || r.current.CompareAndSwap(have, int64(at)) {
+			return
+		}
+	}
 }
 
 // Reload reads all keys again, at once.
 func (r *Ring) Reload(ctx context.Context) error { return r.Load(ctx) }
 
-// Loaded is when the snapshot was last known to be current.
-func (r *Ring) Loaded() time.Time { return time.Unix(0, r.current.Load()) }
+// Loaded is when the snapshot was last known to be current; the zero Time if
+// there is none yet.
+func (r *Ring) Loaded() time.Time {
+	if r.keys.Load() == nil {
+		return time.Time{}
+	}
+	return r.start.Add(time.Duration(r.current.Load()))
+}
 
-// Run follows the source until ctx ends, which is no error.
+// Run follows the source until ctx ends, which is no error. While the source
+// cannot be reached the snapshot stays.
 func (r *Ring) Run(ctx context.Context) error {
 	ticker := time.NewTicker(pollEvery)
 	defer ticker.Stop()
@@ -148,22 +169,36 @@ func (r *Ring) Run(ctx context.Context) error {
 }
 
 func (r *Ring) poll(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, pollTimeout)
-	defer cancel()
-	at := r.opts.Now()
-	version, err := r.src.KeyringVersion(ctx)
+	at := time.Since(r.start)
+	version, err := r.version(ctx)
 	if err != nil {
-		return fmt.Errorf("read the version of proxy keys: %w", err)
+		return err
 	}
 	if s := r.keys.Load(); s != nil && s.version == version {
-		r.current.Store(max(r.current.Load(), at.UnixNano()))
+		r.known(at)
 		return nil
 	}
+	ctx, cancel := context.WithTimeout(ctx, loadTimeout)
+	defer cancel()
 	return r.Load(ctx)
+}
+
+func (r *Ring) version(ctx context.Context) (int64, error) {
+	ctx, cancel := context.WithTimeout(ctx, pollTimeout)
+	defer cancel()
+	version, err := r.src.KeyringVersion(ctx)
+	if err != nil {
+		return 0, fmt.Errorf("read the version of proxy keys: %w", err)
+	}
+	return version, nil
 }
 
 // Lookup returns whose key it is. It allocates nothing, and compares hashes
 // only: nobody can choose one, so how long it takes tells nothing of a key.
+//
+// A key that was revoked stays so, whatever the clocks of this machine and the
+// one that revoked it say. An unknown key may be a new one where the snapshot is
+// too old, so that is not called unknown.
 func (r *Ring) Lookup(secret []byte) (*metering.Principal, error) {
 	if !WellFormed(secret) {
 		return nil, ErrUnknown
@@ -173,55 +208,21 @@ func (r *Ring) Lookup(secret []byte) (*metering.Principal, error) {
 		return nil, ErrStale
 	}
 	p := s.byHash[sha256.Sum256(secret)]
-	if p == nil {
-		return nil, ErrUnknown
-	}
-	now := r.opts.Now()
-	at := metering.MicrosOf(now)
 	switch {
-	case p.Key.Revoked != 0 && p.Key.Revoked <= at:
+	case p != nil && p.Key.Revoked != 0:
 		return nil, ErrRevoked
-	case p.Key.Expires != 0 && p.Key.Expires <= at:
+	case r.stale():
+		return nil, ErrStale
+	case p == nil:
+		return nil, ErrUnknown
+	case p.Key.Expires != 0 && p.Key.Expires <= metering.MicrosOf(time.Now()):
 		return nil, ErrExpired
 	case p.Customer.Archived != 0:
 		return nil, ErrArchived
-	case r.opts.MaxStale > 0 && now.UnixNano()-r.current.Load() > int64(r.opts.MaxStale):
-		return nil, ErrStale
 	}
 	return p, nil
 }
 
-// Attribute returns the principal with the customer that the call names. A
-// customer that does not exist comes into being if the key may create.
-func (r *Ring) Attribute(ctx context.Context, p *metering.Principal, external string) (*metering.Principal, error) {
-	customer, ok := r.keys.Load().customers[customerName{p.Key.Org, external}]
-	if !ok {
-		var err error
-		if customer, err = r.create(ctx, p, external); err != nil {
-			return nil, err
-		}
-	}
-	if customer.Archived != 0 {
-		return nil, ErrArchived
-	}
-	return &metering.Principal{Key: p.Key, Customer: customer}, nil
-}
-
-func (r *Ring) create(ctx context.Context, p *metering.Principal, external string) (metering.Customer, error) {
-	if !p.Permitted(metering.PermitCreate) {
-		return metering.Customer{}, ErrUnknownCustomer
-	}
-	made, err := r.src.CreateCustomer(ctx, metering.Customer{
-		Org: p.Key.Org, ExternalID: external, Name: external, OnLoss: metering.LossRefuse, Created: metering.MicrosOf(r.opts.Now()),
-	})
-	if errors.Is(err, metering.ErrConflict) { // another call or replica was first
-		made, err = r.src.Customer(ctx, p.Key.Org, external)
-	}
-	if err != nil {
-		return metering.Customer{}, fmt.Errorf("create customer %q: %w", external, &UnavailableError{err})
-	}
-	if err := r.Load(ctx); err != nil {
-		return metering.Customer{}, &UnavailableError{err}
-	}
-	return made, nil
+func (r *Ring) stale() bool {
+	return r.opts.MaxStale > 0 && time.Since(r.start)-time.Duration(r.current.Load()) > r.opts.MaxStale
 }
