@@ -74,8 +74,12 @@ func (s *settler) settle(ctx context.Context, events []*metering.Event) {
 	}
 	s.mark(events)
 	s.healSome(ctx)
-	s.apply(ctx, events)
-	s.healSome(ctx)
+	if left := s.apply(ctx, events); len(left) > 0 {
+		// Slots that turned out to be lost: set anew they have these events
+		// already, which are sent again for their holds to be released.
+		s.healSome(ctx)
+		s.apply(ctx, left)
+	}
 	fault.At(fault.ShipAfterSettle)
 }
 
@@ -91,28 +95,31 @@ func (s *settler) mark(events []*metering.Event) {
 	}
 }
 
-// apply sends one settlement per event of a slot that is in step. A slot that
-// was just set anew already has the position of events it is sent: they are
-// skipped, and their holds released.
-func (s *settler) apply(ctx context.Context, events []*metering.Event) {
+// apply sends one settlement per event of a slot that is in step, and returns
+// the events that were not taken. A slot that was just set anew already has the
+// position of events it is sent: they are skipped, and their holds released.
+func (s *settler) apply(ctx context.Context, events []*metering.Event) (left []*metering.Event) {
 	if s.resting() {
 		s.spoil(events)
-		return
+		return events
 	}
 	batch := make([]metering.Settlement, 0, len(events))
+	sent := make([]*metering.Event, 0, len(events))
 	for _, e := range events {
 		slot := slotOf(e)
 		state := s.slots[slot]
 		if state.dirty {
+			left = append(left, e)
 			continue
 		}
 		batch = append(batch, metering.Settlement{
 			Slot: slot, Journal: s.journal, Prev: state.prev, Seq: e.FactSeq, ID: e.ID, Add: additions(e),
 		})
+		sent = append(sent, e)
 		state.prev = max(state.prev, e.FactSeq)
 	}
 	if len(batch) == 0 {
-		return
+		return left
 	}
 	bounded, cancel := context.WithTimeout(ctx, s.timeout)
 	defer cancel()
@@ -120,13 +127,15 @@ func (s *settler) apply(ctx context.Context, events []*metering.Event) {
 	s.answered(err)
 	if err != nil {
 		s.spoil(events)
-		return
+		return events
 	}
 	for i, err := range results {
 		if err != nil {
 			s.soil(batch[i].Slot)
+			left = append(left, sent[i])
 		}
 	}
+	return left
 }
 
 // spoil makes the slots of events dirty.
@@ -192,7 +201,7 @@ func (s *settler) setAnew(ctx context.Context, slot metering.Slot) (uint64, erro
 	ctx, cancel := context.WithTimeout(ctx, s.timeout)
 	defer cancel()
 	for range restoreTries {
-		snapshot, err := s.store.Snapshot(ctx, slot, Windows(metering.MicrosOf(s.now())))
+		snapshot, err := s.store.Snapshot(ctx, slot, around(metering.MicrosOf(s.now())))
 		s.read(err)
 		if err != nil {
 			return 0, fmt.Errorf("read totals of customer %s: %w", slot.Customer, err)

@@ -1,6 +1,7 @@
 package ship
 
 import (
+	"slices"
 	"time"
 
 	"github.com/weirhq/weir/metering"
@@ -15,6 +16,22 @@ func Windows(now metering.Micros) []metering.Window {
 		window(metering.UnitRequests, day), window(metering.UnitTokens, day),
 		window(metering.UnitRequests, month), window(metering.UnitTokens, month),
 	}
+}
+
+// around are the windows of an instant and of an hour to either side: a replica
+// whose clock differs may have settled facts there, whose positions a snapshot
+// must not take over without their amounts.
+func around(now metering.Micros) []metering.Window {
+	const hour = metering.Micros(time.Hour / time.Microsecond)
+	out := Windows(now)
+	for _, other := range []metering.Micros{now - hour, now + hour} {
+		for _, w := range Windows(other) {
+			if !slices.Contains(out, w) {
+				out = append(out, w)
+			}
+		}
+	}
+	return out
 }
 
 // span is a stretch of time, its end exclusive.
