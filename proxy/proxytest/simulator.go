@@ -77,7 +77,7 @@ func (s *Simulator) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("X-Request-Id", id)
 	}
 	if !s.known(r) {
-		s.fail(w, apiOf(r), http.StatusUnauthorized, "authentication_error", "the key is not valid")
+		s.fail(w, apiOf(r), http.StatusUnauthorized, "invalid_api_key", "the key is not valid")
 		return
 	}
 	s.mux.ServeHTTP(w, r)

@@ -42,7 +42,7 @@ export async function outcome(run) {
     return { value: await run() }
   } catch (e) {
     const status = e.status ?? e.statusCode
-    return { error: { class: e.constructor.name, status, code: e.code, type: e.type, message: status === 401 ? '' : e.message } }
+    return { error: { class: e.constructor.name, status, code: e.code, type: e.type, message: status === 401 ? '' : e.message?.replace(/req_\w+/g, 'req_') } }
   }
 }
 
