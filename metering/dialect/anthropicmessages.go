@@ -27,66 +27,75 @@ type messageUsage struct {
 	flags       []metering.Flag
 }
 
-func (r *messagesReader) event(name, data []byte) {
+// messageEvent are the members of an event, or of a message that was not
+// streamed, raw.
+type messageEvent struct {
+	kind, message, usage, delta, failure []byte
+	id, model, stop, content             []byte
+}
+
+// readMessageEvent reads an event; ok is false if data is no object.
+func readMessageEvent(data []byte) (e messageEvent, ok bool) {
 	c := cursor{b: data}
 	if !c.enter('{') {
-		return
+		return e, false
 	}
-	var kind, message, usage, delta, failure []byte
-	var top cursorFields
 	for {
 		key, ok := c.member()
 		if !ok {
-			break
+			return e, true
 		}
+		value := c.value()
 		switch string(key) {
 		case "type":
-			kind = c.value()
+			e.kind = value
 		case "message":
-			message = c.value()
+			e.message = value
 		case "usage":
-			usage = c.value()
+			e.usage = value
 		case "delta":
-			delta = c.value()
+			e.delta = value
 		case "error":
-			failure = c.value()
+			e.failure = value
 		case "id":
-			top.id = c.value()
+			e.id = value
 		case "model":
-			top.model = c.value()
+			e.model = value
 		case "stop_reason":
-			top.stop = c.value()
+			e.stop = value
 		case "content":
-			top.content = c.value()
-		default:
-			c.value()
+			e.content = value
 		}
 	}
-	switch string(inner(kind)) {
+}
+
+func (r *messagesReader) event(name, data []byte) {
+	e, ok := readMessageEvent(data)
+	if !ok {
+		return
+	}
+	switch string(inner(e.kind)) {
 	case "message_start":
-		r.start(message)
+		r.start(e.message)
 	case "content_block_delta":
-		r.text += deltaBytes(delta)
+		r.text += deltaBytes(e.delta)
 	case "message_delta":
-		r.finish.set(rawMember(delta, "stop_reason"))
-		r.see(usage)
-		r.final = r.final || len(usage) > 0
+		r.finish.set(rawMember(e.delta, "stop_reason"))
+		r.see(e.usage)
+		r.final = r.final || len(e.usage) > 0
 	case "message_stop":
 		r.end("message_stop")
 	default:
 		if !r.stream {
-			r.whole(top, usage)
+			r.whole(&e)
 		}
 	}
-	r.fail(r.where(), failure)
-	if string(name) == "error" && isNull(failure) {
+	r.fail(r.where(), e.failure)
+	if string(name) == "error" && isNull(e.failure) {
 		r.fail("stream", data)
 	}
 	r.failBody(data)
 }
-
-// cursorFields are the members of a message, raw.
-type cursorFields struct{ id, model, stop, content []byte }
 
 // rawMember is the raw value of one member of a raw object.
 func rawMember(object []byte, name string) []byte {
@@ -115,17 +124,17 @@ func (r *messagesReader) start(message []byte) {
 }
 
 // whole reads a message that was not streamed.
-func (r *messagesReader) whole(m cursorFields, usage []byte) {
-	r.id.set(m.id)
-	r.model.set(m.model)
-	r.finish.set(m.stop)
-	gjson.ParseBytes(m.content).ForEach(func(_, block gjson.Result) bool {
+func (r *messagesReader) whole(e *messageEvent) {
+	r.id.set(e.id)
+	r.model.set(e.model)
+	r.finish.set(e.stop)
+	gjson.ParseBytes(e.content).ForEach(func(_, block gjson.Result) bool {
 		r.text += int64(len(block.Get("text").String()) + len(block.Get("thinking").String()) +
 			len(block.Get("input").Raw))
 		return true
 	})
-	r.see(usage)
-	r.final = r.final || len(usage) > 0
+	r.see(e.usage)
+	r.final = r.final || len(e.usage) > 0
 }
 
 // deltaBytes counts the text, the thinking or the arguments in a delta.
@@ -182,27 +191,35 @@ func (u *messageUsage) read(v gjson.Result, a *answer) {
 			take(&u.write1h, v.Get("ephemeral_1h_input_tokens"))
 		case "output_tokens_details":
 			take(&u.thinking, v.Get("thinking_tokens"))
-		case "server_tool_use":
-			a.counts.setAll("", v)
-		case "service_tier":
-			a.tier.set([]byte(v.Raw))
-		case "inference_geo":
-			a.region.set([]byte(v.Raw))
-		case "pydantic_ai_gateway":
-			a.gatewayCost(v)
-		case "type":
-			u.kind = scalar(v)
-		case "model":
-			u.model = scalar(v)
-		case "iterations":
-			u.readIterations(v)
 		default:
-			if isTokenCount(k, v) {
-				u.flags = append(u.flags, metering.FlagUnknownField)
-			}
+			u.readMore(k, v, a)
 		}
 		return true
 	})
+}
+
+// readMore reads the member k if it is no count.
+func (u *messageUsage) readMore(k string, v gjson.Result, a *answer) {
+	switch k {
+	case "server_tool_use":
+		a.counts.setAll("", v)
+	case "service_tier":
+		a.tier.set([]byte(v.Raw))
+	case "inference_geo":
+		a.region.set([]byte(v.Raw))
+	case "pydantic_ai_gateway":
+		a.gatewayCost(v)
+	case "type":
+		u.kind = scalar(v)
+	case "model":
+		u.model = scalar(v)
+	case "iterations":
+		u.readIterations(v)
+	default:
+		if isTokenCount(k, v) {
+			u.flags = append(u.flags, metering.FlagUnknownField)
+		}
+	}
 }
 
 // maxIterations bounds what is kept of one answer.

@@ -93,36 +93,45 @@ func (d *documentReader) bracket(c byte) {
 		if d.depth == 1 {
 			d.keyAt = len(d.buf) + 1
 		}
+		d.keep([]byte{c})
 	case '{', '[':
-		if d.depth == 0 {
-			d.array = c == '['
-		}
-		if c == '[' && d.depth == 1 && d.omit != "" && d.keyIs(d.omit) {
-			d.keep([]byte("[]"))
-			d.omitting = true
-		}
-		d.depth++
-		if d.array && d.depth == 1 {
-			return
-		}
+		d.open(c)
 	default:
-		d.depth--
-		if d.depth == 1 && d.omitting {
-			d.omitting = false
-			return
+		d.shut(c)
+	}
+}
+
+// open sees an opening bracket.
+func (d *documentReader) open(c byte) {
+	if d.depth == 0 {
+		d.array = c == '['
+	}
+	if c == '[' && d.depth == 1 && d.omit != "" && d.keyIs(d.omit) {
+		d.keep([]byte("[]"))
+		d.omitting = true
+	}
+	if d.depth++; !d.array || d.depth > 1 {
+		d.keep([]byte{c})
+	}
+}
+
+// shut sees a closing bracket.
+func (d *documentReader) shut(c byte) {
+	d.depth--
+	switch {
+	case d.depth == 1 && d.omitting:
+		d.omitting = false
+	case d.array && d.depth == 0:
+		d.ended = true
+	case d.depth <= 0:
+		d.keep([]byte{c})
+		d.ended = true
+		d.flush()
+	default:
+		d.keep([]byte{c})
+		if d.array && d.depth == 1 {
+			d.flush()
 		}
-	}
-	if d.array && d.depth == 0 {
-		d.ended = true
-		return
-	}
-	d.keep([]byte{c})
-	switch closing := c == '}' || c == ']'; {
-	case closing && d.depth <= 0:
-		d.ended = true
-		d.flush()
-	case closing && d.array && d.depth == 1:
-		d.flush()
 	}
 }
 

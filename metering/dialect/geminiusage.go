@@ -42,24 +42,8 @@ func readContentUsage(raw []byte, a *answer) contentUsage {
 			u.tools = rawCount(c.value())
 		case "totalTokenCount":
 			u.total = rawCount(c.value())
-		case "promptTokensDetails":
-			u.promptBy = u.byModality(&c)
-		case "cacheTokensDetails":
-			u.cachedBy = u.byModality(&c)
-		case "toolUsePromptTokensDetails":
-			u.toolsBy = u.byModality(&c)
-		case "candidatesTokensDetails":
-			u.candidatesBy = u.byModality(&c)
-		case "serviceTier":
-			a.tier.set(c.value())
-		case "trafficType":
-			c.value()
-		case "pydantic_ai_gateway":
-			a.gatewayCost(gjson.ParseBytes(c.value()))
 		default:
-			if isTokenCount(string(key), gjson.ParseBytes(c.value())) {
-				u.flags = append(u.flags, metering.FlagUnknownField)
-			}
+			u.readMore(key, &c, a)
 		}
 	}
 	for _, c := range [...]count{u.prompt, u.candidates, u.thoughts, u.cached, u.tools, u.total} {
@@ -68,6 +52,30 @@ func readContentUsage(raw []byte, a *answer) contentUsage {
 		}
 	}
 	return u
+}
+
+// readMore reads the member key if it is no count: parts by modality, the tier.
+func (u *contentUsage) readMore(key []byte, c *cursor, a *answer) {
+	switch string(key) {
+	case "promptTokensDetails":
+		u.promptBy = u.byModality(c)
+	case "cacheTokensDetails":
+		u.cachedBy = u.byModality(c)
+	case "toolUsePromptTokensDetails":
+		u.toolsBy = u.byModality(c)
+	case "candidatesTokensDetails":
+		u.candidatesBy = u.byModality(c)
+	case "serviceTier":
+		a.tier.set(c.value())
+	case "trafficType":
+		c.value()
+	case "pydantic_ai_gateway":
+		a.gatewayCost(gjson.ParseBytes(c.value()))
+	default:
+		if isTokenCount(string(key), gjson.ParseBytes(c.value())) {
+			u.flags = append(u.flags, metering.FlagUnknownField)
+		}
+	}
 }
 
 // byModality reads a list of {modality, tokenCount}.

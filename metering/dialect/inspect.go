@@ -32,42 +32,39 @@ func inspect(r Route, contentType string, body []byte) (Request, error) {
 		return q, nil
 	}
 	model := modelField{}
-	include := IncludeAbsent
-	for {
-		key, ok := c.member()
-		if !ok {
-			break
-		}
+	for key, ok := c.member(); ok; key, ok = c.member() {
 		if len(key) == len("model") && bytes.EqualFold(key, []byte("model")) {
 			if err := model.see(c.value()); err != nil {
 				return q, err
 			}
 			continue
 		}
-		switch string(key) {
-		case "stream":
-			q.Stream = r.Stream || string(c.value()) == "true"
-		case "max_tokens", "max_completion_tokens", "max_output_tokens":
-			q.OutputCap = max(q.OutputCap, requested(c.value()))
-		case "n", "best_of":
-			q.Choices = max(q.Choices, requested(c.value()))
-		case "stream_options":
-			include = readInclude(c.value())
-		case "generationConfig", "generation_config":
-			q.readGeneration(c.value())
-		default:
-			c.value()
-		}
+		q.member(key, c.value(), r)
 	}
 	if q.Model == "" {
 		q.Model = model.name
 	}
-	q.IncludeUsage = include
 	switch r.Endpoint {
 	case "openai.chat", "openai.completions":
-		q.Spliceable = q.Stream && include != IncludeTrue
+		q.Spliceable = q.Stream && q.IncludeUsage != IncludeTrue
 	}
 	return q, nil
+}
+
+// member reads a member other than the model.
+func (q *Request) member(key, value []byte, r Route) {
+	switch string(key) {
+	case "stream":
+		q.Stream = r.Stream || string(value) == "true"
+	case "max_tokens", "max_completion_tokens", "max_output_tokens":
+		q.OutputCap = max(q.OutputCap, requested(value))
+	case "n", "best_of":
+		q.Choices = max(q.Choices, requested(value))
+	case "stream_options":
+		q.IncludeUsage = readInclude(value)
+	case "generationConfig", "generation_config":
+		q.readGeneration(value)
+	}
 }
 
 // modelField is what a body says its model is.

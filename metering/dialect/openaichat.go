@@ -28,12 +28,7 @@ func (r *chatReader) event(name, data []byte) {
 		return
 	}
 	var usage, breakdown, object []byte
-	failed := false
-	for {
-		key, ok := c.member()
-		if !ok {
-			break
-		}
+	for key, ok := c.member(); ok; key, ok = c.member() {
 		switch string(key) {
 		case "choices":
 			r.choices(&c)
@@ -52,25 +47,27 @@ func (r *chatReader) event(name, data []byte) {
 		case "object":
 			object = c.value()
 		case "error":
-			raw := c.value()
-			failed = failed || !isNull(raw)
-			r.fail(r.where(), raw)
+			r.fail(r.where(), c.value())
 		default:
 			c.value()
 		}
 	}
 	r.see(usage)
 	r.breakdown(breakdown)
-	switch {
-	case failed:
-	case string(name) == "error":
-		r.fail("stream", data)
-	case r.status >= 400:
-		r.failBody(data)
-	}
+	r.failNamed(name, data)
 	if string(object) == `"chat.completion.done"` {
 		r.end("eof_after_finish_reason") // Perplexity sends no [DONE]
 	}
+}
+
+// failNamed records an error that has no member of its own, where the event or
+// the status says that it is one.
+func (r *chatReader) failNamed(name, data []byte) {
+	if string(name) == "error" {
+		r.fail("stream", data)
+		return
+	}
+	r.failBody(data)
 }
 
 // see takes one usage object.

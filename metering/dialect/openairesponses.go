@@ -111,11 +111,7 @@ func (r *responsesReader) response(data []byte, final bool) {
 		return
 	}
 	var usage, tools, output, failure, object []byte
-	for {
-		key, ok := c.member()
-		if !ok {
-			break
-		}
+	for key, ok := c.member(); ok; key, ok = c.member() {
 		switch string(key) {
 		case "id":
 			r.id.set(c.value())
@@ -139,6 +135,16 @@ func (r *responsesReader) response(data []byte, final bool) {
 			c.value()
 		}
 	}
+	r.judge(object, failure)
+	r.see(usage)
+	r.tools(tools)
+	if final {
+		r.output(output)
+	}
+}
+
+// judge takes the status of a response and its error.
+func (r *responsesReader) judge(object, failure []byte) {
 	status := r.finish.String()
 	r.deferred = status == "queued" || status == "in_progress"
 	where := "response"
@@ -146,11 +152,6 @@ func (r *responsesReader) response(data []byte, final bool) {
 		where = "body"
 	}
 	r.fail(where, failure)
-	r.see(usage)
-	r.tools(tools)
-	if final {
-		r.output(output)
-	}
 }
 
 func (r *responsesReader) see(raw []byte) {

@@ -1,6 +1,8 @@
 package dialect
 
 import (
+	"slices"
+
 	"github.com/tidwall/gjson"
 
 	"github.com/weirhq/weir/metering"
@@ -153,12 +155,11 @@ func (u *openAIUsage) assemble(p *openAIParts) {
 	n := &u.normal
 	n.input, n.output, n.total = u.input.n, u.output.n, u.total
 	n.cacheRead, n.write30m, n.reasoning = cached.n, p.written.n, reasoning.n
-	bad := u.input.bad || u.output.bad || u.total.bad || cached.bad || p.written.bad || reasoning.bad
 	for m := range p.in {
 		n.inputBy[m], n.generated[m] = p.in[m].n, p.out[m].n
-		bad = bad || p.in[m].bad || p.out[m].bad
 	}
-	if bad {
+	all := slices.Concat(p.in[:], p.out[:], []count{u.input, u.output, u.total, cached, p.written, reasoning})
+	if slices.ContainsFunc(all, func(c count) bool { return c.bad }) {
 		u.flags = append(u.flags, metering.FlagInvalidNumber)
 	}
 	if !u.total.set || u.input.bad || u.output.bad {
