@@ -405,3 +405,33 @@ func TestSetUpstreams(t *testing.T) {
 	}
 	calls.Wait()
 }
+
+// TestCheckpoint writes down every five seconds what a long stream has used.
+func TestCheckpoint(t *testing.T) {
+	t.Parallel()
+	next := make(chan struct{})
+	o := newOrigin(t, func(_ *origin, c net.Conn, _ got) {
+		write(c, eventsHead, chunk(stream()[1]))
+		<-time.After(5200 * time.Millisecond)
+		write(c, chunk(stream()[1]))
+		<-next
+		write(c, chunk(strings.Join(stream(), "")), "0\r\n\r\n")
+	})
+	r := start(t, o, nil)
+	c := r.dial()
+	write(c, post(chatPath, streamRequest))
+	b := bufio.NewReader(c)
+	readHead(t, b)
+	if _, err := io.ReadFull(b, make([]byte, 2*len(chunk(stream()[1])))); err != nil {
+		t.Fatal(err)
+	}
+	close(next)
+	if body, err := io.ReadAll(httputil.NewChunkedReader(b)); err != nil || !bytes.HasSuffix(body, []byte("[DONE]\n\n")) {
+		t.Fatalf("got %q %v", body, err)
+	}
+	r.journal.mu.Lock()
+	defer r.journal.mu.Unlock()
+	if r.journal.checkpoints != 1 {
+		t.Errorf("%d checkpoints", r.journal.checkpoints)
+	}
+}

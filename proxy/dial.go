@@ -7,6 +7,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"net/url"
@@ -34,7 +35,7 @@ func (u *upstream) dial(ctx context.Context) (net.Conn, error) {
 	if u.secure == nil {
 		return c, nil
 	}
-	t := tls.Client(c, u.secure)
+	t := tls.Client(&ending{Conn: c}, u.secure)
 	if err := t.HandshakeContext(ctx); err != nil {
 		c.Close()
 		return nil, fmt.Errorf("TLS handshake: %w", err)
@@ -79,4 +80,32 @@ func tunnel(ctx context.Context, c net.Conn, proxy *url.URL, address string) err
 		return errors.New("it sends more than its answer")
 	}
 	return c.SetDeadline(time.Time{})
+}
+
+// ending is the connection beneath TLS. It remembers an end that came without
+// the peer's close_notify: crypto/tls reports both as io.EOF, but only the other
+// one ends an answer that is as long as its connection (RFC 9112, 9.8).
+type ending struct {
+	net.Conn
+	abrupt bool
+}
+
+// Read implements [net.Conn].
+func (e *ending) Read(p []byte) (int, error) {
+	n, err := e.Conn.Read(p)
+	e.abrupt = e.abrupt || errors.Is(err, io.EOF)
+	return n, err
+}
+
+// NetConn returns the connection itself.
+func (e *ending) NetConn() net.Conn { return e.Conn }
+
+// abrupt reports whether TLS ended without a close_notify.
+func abrupt(c net.Conn) bool {
+	t, ok := c.(*tls.Conn)
+	if !ok {
+		return false
+	}
+	e, ok := t.NetConn().(*ending)
+	return ok && e.abrupt
 }

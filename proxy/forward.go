@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/weirhq/weir/metering"
+	"github.com/weirhq/weir/metering/fault"
 )
 
 // earlyLimit is how long an answer is waited for that an upstream may have given
@@ -55,6 +56,7 @@ func (x *exchange) send() *refusal {
 	if f := x.sendBody(); f != nil {
 		return f
 	}
+	fault.At(fault.ProxyAfterSend)
 	x.k.rest()
 	return x.await(x.up.Header)
 }

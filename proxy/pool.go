@@ -131,7 +131,11 @@ func (u *upstream) sweep(now time.Time, all bool) {
 
 // rawConn returns the file behind a connection; nil if there is none.
 func rawConn(c net.Conn) syscall.RawConn {
-	if t, ok := c.(interface{ NetConn() net.Conn }); ok {
+	for {
+		t, ok := c.(interface{ NetConn() net.Conn })
+		if !ok {
+			break
+		}
 		c = t.NetConn()
 	}
 	sc, ok := c.(syscall.Conn)

@@ -8,6 +8,7 @@ import (
 
 	"github.com/weirhq/weir/metering"
 	"github.com/weirhq/weir/metering/dialect"
+	"github.com/weirhq/weir/metering/fault"
 )
 
 // checkpointEvery is how often a running answer's usage is written down.
@@ -69,7 +70,7 @@ func (x *exchange) ready() error {
 		x.req.fields, x.answer.fields, x.answer.line, x.answer.raw = nil, nil, nil, nil
 	}
 	err := x.receive(x.up.Idle)
-	if err == io.EOF && x.w.framing == byClose {
+	if err == io.EOF && x.w.framing == byClose && !abrupt(x.w.c) {
 		x.answer.ended = true
 		x.pass(nil, true)
 		return nil
@@ -96,9 +97,12 @@ func (x *exchange) pass(p []byte, done bool) {
 		x.deliver(p, lent, done)
 	}
 	x.s.pools.release(lent)
-	if !x.settled {
-		x.checkpoint()
+	if x.settled {
+		fault.At(fault.ProxyAfterEnd)
+		return
 	}
+	fault.At(fault.ProxyAfterPiece)
+	x.checkpoint()
 }
 
 // scan shows bytes to the scanner. If that panics the bytes pass all the same,

@@ -217,7 +217,7 @@ func TestUpstream_Idle(t *testing.T) {
 	hush := make(chan struct{})
 	o := newOrigin(t, func(_ *origin, c net.Conn, g got) {
 		write(c, eventsHead)
-		tick := time.NewTicker(40 * time.Millisecond)
+		tick := time.NewTicker(100 * time.Millisecond)
 		defer tick.Stop()
 		for range 12 {
 			<-tick.C
@@ -230,7 +230,7 @@ func TestUpstream_Idle(t *testing.T) {
 		write(c, chunk(stream()[4]), "0\r\n\r\n")
 	})
 	t.Cleanup(func() { close(hush) })
-	r := start(t, o, func(o *proxy.Options) { o.Upstreams[0].Idle = 200 * time.Millisecond })
+	r := start(t, o, func(o *proxy.Options) { o.Upstreams[0].Idle = 900 * time.Millisecond })
 	if _, body, err := r.ask("POST", post(chatPath, streamRequest)); err != nil || !strings.HasSuffix(string(body), "[DONE]\n\n") {
 		t.Fatalf("a slow stream was cut: %q, %v", body, err)
 	}

@@ -19,8 +19,11 @@ var ErrInjected = errors.New("injected fault")
 const (
 	JournalBeforeIntent = "journal.before_intent" // authorised, nothing written
 	JournalAfterIntent  = "journal.after_intent"  // intent written, upstream not called
+	ProxyAfterSend      = "proxy.after_send"      // the upstream has the request
+	ProxyAfterPiece     = "proxy.after_piece"     // the client has a part of the answer, not its end
 	JournalBeforeFact   = "journal.before_fact"   // answered by the upstream, fact not written
 	JournalAfterFact    = "journal.after_fact"    // fact written, last byte not released
+	ProxyAfterEnd       = "proxy.after_end"       // the client has the end of the answer
 	JournalBeforeSync   = "journal.before_sync"   // written, not durable
 	JournalAfterSync    = "journal.after_sync"    // durable
 
@@ -34,8 +37,8 @@ const (
 // Names lists every point.
 func Names() []string {
 	return []string{
-		JournalBeforeIntent, JournalAfterIntent, JournalBeforeFact, JournalAfterFact,
-		JournalBeforeSync, JournalAfterSync,
+		JournalBeforeIntent, JournalAfterIntent, ProxyAfterSend, ProxyAfterPiece,
+		JournalBeforeFact, JournalAfterFact, ProxyAfterEnd, JournalBeforeSync, JournalAfterSync,
 		ShipBeforeTransaction, ShipAfterTransaction, ShipBeforeSettle, ShipAfterSettle, ShipAfterShipped,
 	}
 }

@@ -1,0 +1,26 @@
+package proxy
+
+// Outline returns the outline of a body that comes in pieces.
+func Outline(pieces ...[]byte) ([]byte, bool) {
+	var o outline
+	for _, p := range pieces {
+		o.feed(p)
+	}
+	return o.document()
+}
+
+// Dechunk decodes a chunked body that comes in pieces, and returns what came
+// behind it.
+func Dechunk(pieces ...[]byte) (data, behind []byte, finished bool, err error) {
+	var d chunked
+	for _, p := range pieces {
+		p = append([]byte(nil), p...)
+		n, used, err := d.decode(p)
+		data = append(data, p[:n]...)
+		if err != nil {
+			return data, nil, false, err
+		}
+		behind = append(behind, p[used:]...)
+	}
+	return data, behind, d.finished, nil
+}
