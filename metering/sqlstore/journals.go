@@ -58,6 +58,9 @@ func (s *Store) Beat(ctx context.Context, b metering.Beat) (int64, error) {
 	if err != nil {
 		return 0, fmt.Errorf("beat: %w", err)
 	}
+	if err := s.ensurePartitions(ctx, time.Now()); err != nil {
+		return 0, err
+	}
 	var asked int64
 	err = s.write(ctx, "beat", func(tx querier) error {
 		n, err := tx.exec(ctx, `UPDATE journals SET

@@ -14,11 +14,16 @@ import (
 // monthsAhead is how far partitions are made before they are needed.
 const monthsAhead = 2
 
-// partitions remembers up to which month there are some.
+// partitions remembers up to which month there are some, and when that was
+// last looked at.
 type partitions struct {
-	mu    sync.Mutex
-	until time.Time
+	mu     sync.Mutex
+	until  time.Time
+	looked time.Time
 }
+
+// lookAgain is how often a process that runs for months makes new partitions.
+const lookAgain = 24 * time.Hour
 
 // ensurePartitions makes the partitions of events up to two months ahead. An
 // event's id begins with its creation in milliseconds, big-endian, so a month is
@@ -29,6 +34,9 @@ func (s *Store) ensurePartitions(ctx context.Context, now time.Time) error {
 	}
 	s.partitions.mu.Lock()
 	defer s.partitions.mu.Unlock()
+	if now.Sub(s.partitions.looked) < lookAgain {
+		return nil
+	}
 	month := time.Date(now.UTC().Year(), now.UTC().Month(), 1, 0, 0, 0, 0, time.UTC)
 	for range monthsAhead + 1 {
 		next := month.AddDate(0, 1, 0)
@@ -45,6 +53,7 @@ func (s *Store) ensurePartitions(ctx context.Context, now time.Time) error {
 		}
 		month = next
 	}
+	s.partitions.looked = now
 	return nil
 }
 
