@@ -6,7 +6,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"sync"
+	"unicode/utf8"
 
 	"github.com/weirhq/weir/deploy/schema"
 	"github.com/weirhq/weir/metering"
@@ -26,138 +29,10 @@ func scanMeter(r interface{ Scan(...any) error }, org string) (metering.Meter, e
 	return m, nil
 }
 
-// meterCache keeps parsed meters by the text of their row, so that shipping
-// does not parse filters.
-type meterCache struct {
-	mu sync.Mutex
-	m  map[string]*metering.Meter
-}
-
-// CreateMeter makes a meter and fills its rollup from the events there are. The
-// table of meters is locked against shipping meanwhile, so that each event is
-// counted once: by the fill, or by its shipment.
-func (s *Store) CreateMeter(ctx context.Context, m metering.Meter) (metering.Meter, error) {
-	if err := m.Validate(); err != nil {
-		return m, fmt.Errorf("create meter: %w", err)
-	}
-	if err := storable(m.Name, m.Aggregate.Property); err != nil {
-		return m, fmt.Errorf("create meter: %w", err)
-	}
-	id, err := metering.NewID()
-	if err != nil {
-		return m, err
-	}
-	m.ID = id.String()
-	filter, err := json.Marshal(m.Filter)
-	if err != nil {
-		return m, fmt.Errorf("encode filter: %w", err)
-	}
-	err = s.write(ctx, "create meter", func(tx querier) error {
-		if s.engine == schema.Postgres {
-			if _, err := tx.exec(ctx, `LOCK TABLE meters IN ACCESS EXCLUSIVE MODE`); err != nil {
-				return err
-			}
-		}
-		n, err := tx.exec(ctx, `INSERT INTO meters (org, id, name, filter, func, property, created_at, archived_at) VALUES ($1, $2, $3, $4, $5, $6, $7, 0) ON CONFLICT DO NOTHING`,
-			m.Org, m.ID, m.Name, string(filter), string(m.Aggregate.Func), m.Aggregate.Property, int64(m.Created))
-		if err != nil {
-			return err
-		}
-		if n == 0 {
-			return fmt.Errorf("a meter named %q exists: %w", m.Name, metering.ErrConflict)
-		}
-		return s.fill(ctx, tx, &m)
-	})
-	return m, err
-}
-
-// fillBatch bounds what a fill holds in memory.
-const fillBatch = 2000
-
-// fill measures the events of the past.
-func (s *Store) fill(ctx context.Context, tx querier, m *metering.Meter) error {
-	after := []byte{}
-	for {
-		var batch []*metering.Event
-		err := tx.each(ctx, func(r *sql.Rows) error {
-			e, err := scanEvent(r)
-			if err == nil {
-				batch = append(batch, e)
-			}
-			return err
-		}, eventSelect+fmt.Sprintf(" WHERE org = $1 AND id > $2 ORDER BY id LIMIT %d", fillBatch), m.Org, after)
-		if err != nil {
-			return fmt.Errorf("read events: %w", err)
-		}
-		if len(batch) == 0 {
-			return nil
-		}
-		if err := measure(ctx, tx, []*metering.Meter{m}, batch); err != nil {
-			return err
-		}
-		after = batch[len(batch)-1].ID[:]
-	}
-}
-
-// meterInserted adds events that were really inserted to the meters there are.
-func (s *Store) meterInserted(ctx context.Context, tx querier, events []*metering.Event) error {
-	byOrg := make(map[string][]*metering.Event)
-	for _, e := range events {
-		byOrg[e.Org] = append(byOrg[e.Org], e)
-	}
-	for org, own := range byOrg {
-		meters, err := s.live(ctx, tx, org)
-		if err != nil {
-			return err
-		}
-		if err := measure(ctx, tx, meters, own); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// live reads the meters of an organisation within the transaction.
-func (s *Store) live(ctx context.Context, tx querier, org string) ([]*metering.Meter, error) {
-	var out []*metering.Meter
-	s.meters.mu.Lock()
-	defer s.meters.mu.Unlock()
-	if s.meters.m == nil {
-		s.meters.m = make(map[string]*metering.Meter)
-	}
-	err := tx.each(ctx, func(r *sql.Rows) error {
-		var id string
-		if err := r.Scan(&id); err != nil {
-			return err
-		}
-		if m := s.meters.m[org+"/"+id]; m != nil {
-			out = append(out, m)
-			return nil
-		}
-		out = append(out, &metering.Meter{Org: org, ID: id})
-		return nil
-	}, `SELECT id FROM meters WHERE org = $1 AND archived_at = 0`, org)
-	if err != nil {
-		return nil, fmt.Errorf("read meters: %w", err)
-	}
-	for i, m := range out {
-		if m.Aggregate.Func != "" {
-			continue
-		}
-		read, err := scanMeter(tx.row(ctx, meterSelect+" WHERE org = $1 AND id = $2", org, m.ID), org)
-		if err != nil {
-			return nil, fmt.Errorf("read meter %s: %w", m.ID, err)
-		}
-		out[i] = &read
-		s.meters.m[org+"/"+m.ID] = &read // filter and aggregation never change
-	}
-	return out, nil
-}
-
-// Meter returns the meter of an id or name.
+// Meter returns the meter of an id or name. An id wins.
 func (s *Store) Meter(ctx context.Context, org, ref string) (metering.Meter, error) {
-	if !clean(ref) {
-		return metering.Meter{}, fmt.Errorf("meter: %w", metering.ErrNotFound)
+	if err := storable(ref); err != nil {
+		return metering.Meter{}, fmt.Errorf("meter: %w", err)
 	}
 	q := s.read()
 	m, err := scanMeter(q.row(ctx, meterSelect+" WHERE org = $1 AND id = $2", org, ref), org)
@@ -173,10 +48,13 @@ func (s *Store) Meters(ctx context.Context, org string, limit int, cursor string
 		func(m metering.Meter) string { return m.ID }, meterSelect+" WHERE org = $1 AND id > $2", org)
 }
 
-// RenameMeter renames a meter.
+// RenameMeter renames a meter. ErrConflict says that the name is taken.
 func (s *Store) RenameMeter(ctx context.Context, org, id, name string) error {
-	if err := storable(name); err != nil {
+	if err := storable(id, name); err != nil {
 		return fmt.Errorf("rename meter: %w", err)
+	}
+	if n := utf8.RuneCountInString(name); n == 0 || n > metering.MaxMeterName {
+		return fmt.Errorf("rename meter: name has %d characters, not 1 to %d: %w", n, metering.MaxMeterName, metering.ErrInvalid)
 	}
 	return s.write(ctx, "rename meter", func(tx querier) error {
 		n, err := tx.exec(ctx, `UPDATE meters SET name = $3 WHERE org = $1 AND id = $2`, org, id, name)
@@ -190,13 +68,106 @@ func (s *Store) RenameMeter(ctx context.Context, org, id, name string) error {
 	})
 }
 
-// ArchiveMeter stops a meter. What it measured stays.
-func (s *Store) ArchiveMeter(ctx context.Context, org, id string, at metering.Micros) error {
-	return s.write(ctx, "archive meter", func(tx querier) error {
-		n, err := tx.exec(ctx, `UPDATE meters SET archived_at = CASE WHEN archived_at = 0 THEN $3 ELSE archived_at END WHERE org = $1 AND id = $2`, org, id, int64(at))
-		if err == nil && n == 0 {
-			err = fmt.Errorf("meter %s: %w", id, metering.ErrNotFound)
-		}
+// meterInserted adds events that were really inserted to the meters there are.
+func (s *Store) meterInserted(ctx context.Context, tx querier, events []*metering.Event) error {
+	if len(events) == 0 {
+		return nil
+	}
+	if err := s.shareMeters(ctx, tx); err != nil {
 		return err
-	})
+	}
+	byOrg := make(map[string][]*metering.Event)
+	for _, e := range events {
+		byOrg[e.Org] = append(byOrg[e.Org], e)
+	}
+	for _, org := range slices.Sorted(maps.Keys(byOrg)) {
+		meters, err := s.live(ctx, tx, org)
+		if err != nil {
+			return err
+		}
+		added, err := measure(meters, byOrg[org])
+		if err != nil {
+			return err
+		}
+		if err := added.store(ctx, tx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// shareMeters keeps the meters as they are until the transaction ends. Events
+// that it has inserted by then are counted here if a meter is made afterwards,
+// and by the meter's fill if it was made before: each exactly once.
+func (s *Store) shareMeters(ctx context.Context, tx querier) error {
+	return s.lockMeters(ctx, tx, "ROW SHARE")
+}
+
+// holdMeters waits for the transactions that share the meters, and keeps others
+// from beginning to, while everybody may still read them.
+func (s *Store) holdMeters(ctx context.Context, tx querier) error {
+	return s.lockMeters(ctx, tx, "EXCLUSIVE")
+}
+
+// lockMeters does nothing in SQLite, where transactions that write follow each
+// other.
+func (s *Store) lockMeters(ctx context.Context, tx querier, mode string) error {
+	if s.engine != schema.Postgres {
+		return nil
+	}
+	if _, err := tx.exec(ctx, "LOCK TABLE meters IN "+mode+" MODE"); err != nil {
+		return fmt.Errorf("lock meters: %w", err)
+	}
+	return nil
+}
+
+// meterCache keeps parsed meters, of which only the name and the end change, so
+// that shipping parses no filters.
+type meterCache struct {
+	mu sync.Mutex
+	m  map[meterName]metering.Meter
+}
+
+type meterName struct{ org, id string }
+
+// live reads the meters of an organisation within the transaction, archived ones
+// too.
+func (s *Store) live(ctx context.Context, tx querier, org string) ([]*metering.Meter, error) {
+	var out []*metering.Meter
+	err := tx.each(ctx, func(r *sql.Rows) error {
+		m := metering.Meter{Org: org}
+		out = append(out, &m)
+		return r.Scan(&m.ID, &m.Archived)
+	}, `SELECT id, archived_at FROM meters WHERE org = $1`, org)
+	if err != nil {
+		return nil, fmt.Errorf("read meters: %w", err)
+	}
+	for _, m := range out {
+		archived := m.Archived
+		if *m, err = s.parsed(ctx, tx, meterName{org, m.ID}); err != nil {
+			return nil, err
+		}
+		m.Archived = archived
+	}
+	return out, nil
+}
+
+func (s *Store) parsed(ctx context.Context, tx querier, name meterName) (metering.Meter, error) {
+	s.meters.mu.Lock()
+	m, ok := s.meters.m[name]
+	s.meters.mu.Unlock()
+	if ok {
+		return m, nil
+	}
+	m, err := scanMeter(tx.row(ctx, meterSelect+" WHERE org = $1 AND id = $2", name.org, name.id), name.org)
+	if err != nil {
+		return m, fmt.Errorf("read meter %s: %w", name.id, err)
+	}
+	s.meters.mu.Lock()
+	defer s.meters.mu.Unlock()
+	if s.meters.m == nil {
+		s.meters.m = make(map[meterName]metering.Meter)
+	}
+	s.meters.m[name] = m
+	return m, nil
 }

@@ -3,35 +3,18 @@ package sqlstore
 import (
 	"context"
 	"database/sql"
-	"errors"
 	"fmt"
+	"maps"
 	"math/big"
-	"strings"
-	"time"
+	"slices"
+	"strconv"
 
-	"github.com/weirhq/weir/deploy/schema"
 	"github.com/weirhq/weir/metering"
+	"github.com/weirhq/weir/metering/admission"
 )
 
-// readCell reads and, in PostgreSQL, locks a cell, so that two shippers do not
-// overwrite each other's sum. Where there is no row to lock, one is made.
-func readCell(ctx context.Context, tx querier, org string, c cell) (amount, error) {
-	var a amount
-	query := "SELECT " + amountColumns + " FROM meter_rollups WHERE org = $1 AND meter = $2 AND customer = $3 AND hour = $4 AND test = $5"
-	if tx.s.engine == schema.Postgres {
-		_, err := tx.exec(ctx, `INSERT INTO meter_rollups (org, meter, customer, hour, test, events, sum_units, sum_picos, min_units, min_picos, max_units, max_picos)
-			VALUES ($1, $2, $3, $4, $5, 0, 0, 0, 0, 0, 0, 0) ON CONFLICT DO NOTHING`, org, c.meter, c.customer, int64(c.hour), c.test)
-		if err != nil {
-			return a, err
-		}
-		query += " FOR UPDATE"
-	}
-	err := tx.row(ctx, query, org, c.meter, c.customer, int64(c.hour), c.test).Scan(a.pointers()...)
-	if errors.Is(err, sql.ErrNoRows) {
-		return amount{}, nil
-	}
-	return a, err
-}
+// maxIntervals bounds an answer: a year of hours fits.
+const maxIntervals = 10_000
 
 // Quantities tells what a meter measured, by interval: whole hours from its
 // rollups, the hours at the edges from their events.
@@ -40,15 +23,19 @@ func (s *Store) Quantities(ctx context.Context, q metering.QuantityQuery) ([]met
 	if err != nil {
 		return nil, err
 	}
+	spans, err := intervals(q)
+	if err != nil {
+		return nil, fmt.Errorf("quantities of meter %s: %w", m.ID, err)
+	}
 	tx, err := s.reader.BeginTx(ctx, &sql.TxOptions{Isolation: s.steady(), ReadOnly: true})
 	if err != nil {
 		return nil, fmt.Errorf("quantities: %w", err)
 	}
 	defer func() { _ = tx.Rollback() }() // it only read
 	on := querier{s, tx}
-	var out []metering.QuantityRow
-	for _, w := range intervals(q) {
-		r := reading{meter: &m, query: q, values: make(map[string]struct{})}
+	out := make([]metering.QuantityRow, 0, len(spans))
+	for _, w := range spans {
+		r := reading{meter: &m, query: q, edge: make(map[string]struct{})}
 		if err := r.over(ctx, on, w); err != nil {
 			return nil, fmt.Errorf("quantities of meter %s: %w", m.ID, err)
 		}
@@ -60,34 +47,33 @@ func (s *Store) Quantities(ctx context.Context, q metering.QuantityQuery) ([]met
 }
 
 // intervals cuts a span at the hours, days or months of the zone.
-func intervals(q metering.QuantityQuery) []span {
-	zone := q.Zone
-	if zone == nil {
-		zone = time.UTC
+func intervals(q metering.QuantityQuery) ([]span, error) {
+	if err := storable(q.Customer); err != nil {
+		return nil, err
+	}
+	if q.To != 0 && q.To < q.From {
+		return nil, fmt.Errorf("it ends before it begins: %w", metering.ErrInvalid)
 	}
 	if q.Interval == "" {
-		return []span{{q.From, q.To}}
+		return []span{{q.From, q.To}}, nil
+	}
+	if q.From == 0 || q.To == 0 {
+		return nil, fmt.Errorf("an interval of %q needs a beginning and an end: %w", q.Interval, metering.ErrInvalid)
 	}
 	var out []span
 	for at := q.From; at < q.To; {
-		end := min(next(at, q.Interval, zone), q.To)
+		_, end, err := admission.Span(q.Interval).At(at, q.Zone)
+		if err != nil {
+			return nil, err
+		}
+		if len(out) == maxIntervals {
+			return nil, fmt.Errorf("more than %d intervals: %w", maxIntervals, metering.ErrInvalid)
+		}
+		end = min(end, q.To)
 		out = append(out, span{at, end})
 		at = end
 	}
-	return out
-}
-
-// next is the beginning of the interval after the one that contains at.
-func next(at metering.Micros, interval string, zone *time.Location) metering.Micros {
-	t := at.Time().In(zone)
-	switch interval {
-	case "hour":
-		return at.Hour() + hour
-	case "day":
-		return metering.MicrosOf(time.Date(t.Year(), t.Month(), t.Day()+1, 0, 0, 0, 0, zone))
-	default:
-		return metering.MicrosOf(time.Date(t.Year(), t.Month()+1, 1, 0, 0, 0, 0, zone))
-	}
+	return out, nil
 }
 
 // reading is a quantity being read.
@@ -95,31 +81,35 @@ type reading struct {
 	meter *metering.Meter
 	query metering.QuantityQuery
 	amount
-	values map[string]struct{} // of a meter of unique values
+	distinct int64               // values of whole hours, of a meter of unique values
+	edge     map[string]struct{} // and those of the hours at the edges
 }
+
+// forever is the beginning of an hour after every event.
+const forever = (1 << 62) / hour * hour
 
 // over reads one interval.
 func (r *reading) over(ctx context.Context, on querier, w span) error {
+	if w.to == 0 {
+		w.to = forever
+	}
 	first, last := w.from.Hour(), w.to.Hour()
 	if w.from != first {
 		first += hour
 	}
-	if w.to == 0 {
-		last = 1 << 62
+	if first > last { // within one hour
+		first, last = w.to, w.to
 	}
-	if first > last {
-		return r.fromEvents(ctx, on, w)
+	for _, part := range []span{{w.from, first}, {last, w.to}} {
+		if err := r.fromEvents(ctx, on, part); err != nil {
+			return err
+		}
 	}
-	if err := r.fromEvents(ctx, on, span{w.from, first}); err != nil {
+	whole := span{first, last}
+	if err := r.fromRollups(ctx, on, whole); err != nil || r.meter.Aggregate.Func != metering.AggregateUnique {
 		return err
 	}
-	if err := r.fromRollups(ctx, on, span{first, last}); err != nil {
-		return err
-	}
-	if w.to == 0 {
-		return nil
-	}
-	return r.fromEvents(ctx, on, span{last, w.to})
+	return r.unite(ctx, on, whole)
 }
 
 func (r *reading) where() condition {
@@ -131,6 +121,19 @@ func (r *reading) where() condition {
 	return c
 }
 
+// hours is the condition on what a meter keeps by hour.
+func (r *reading) hours(w span) condition {
+	c := r.where()
+	c.and("meter = ?", r.meter.ID)
+	c.and("hour >= ?", int64(w.from))
+	c.and("hour < ?", int64(w.to))
+	if r.query.Live {
+		c.and("test = ?", 0)
+	}
+	return c
+}
+
+// fromEvents adds the events of less than an hour.
 func (r *reading) fromEvents(ctx context.Context, on querier, w span) error {
 	if w.from >= w.to {
 		return nil
@@ -142,17 +145,17 @@ func (r *reading) fromEvents(ctx context.Context, on querier, w span) error {
 		if err != nil {
 			return err
 		}
-		v, ok := r.meter.Measure(e)
-		if !ok {
+		v, ok := measures(r.meter, e)
+		if !ok || r.query.Live && e.Test {
 			return nil
 		}
 		if r.meter.Aggregate.Func != metering.AggregateUnique {
 			r.add(v)
 			return nil
 		}
-		r.events++
+		r.add(metering.Value{})
 		key, err := valueKey(v)
-		r.values[string(key)] = struct{}{}
+		r.edge[key] = struct{}{}
 		return err
 	}, eventSelect+c.where(), c.args...)
 }
@@ -161,11 +164,8 @@ func (r *reading) fromRollups(ctx context.Context, on querier, w span) error {
 	if w.from >= w.to {
 		return nil
 	}
-	c := r.where()
-	c.and("hour >= ?", int64(w.from))
-	c.and("hour < ?", int64(w.to))
-	c.and("meter = ?", r.meter.ID)
-	err := on.each(ctx, func(rows *sql.Rows) error {
+	c := r.hours(w)
+	return on.each(ctx, func(rows *sql.Rows) error {
 		var a amount
 		if err := rows.Scan(a.pointers()...); err != nil {
 			return err
@@ -173,43 +173,61 @@ func (r *reading) fromRollups(ctx context.Context, on querier, w span) error {
 		r.merge(a)
 		return nil
 	}, "SELECT "+amountColumns+" FROM meter_rollups"+c.where(), c.args...)
-	if err != nil || r.meter.Aggregate.Func != metering.AggregateUnique {
-		return err
-	}
-	return on.each(ctx, func(rows *sql.Rows) error {
-		var key []byte
-		if err := rows.Scan(&key); err != nil {
-			return err
-		}
-		r.values[string(key)] = struct{}{}
-		return nil
-	}, "SELECT DISTINCT value FROM meter_values"+c.where(), c.args...)
 }
 
-// averageDecimals is how many decimals an average has that has no end.
-const averageDecimals = 12
+// perQuestion is of how many values one statement asks whether they are there.
+const perQuestion = 200
 
-// quantity is the exact decimal, and whether it had to be rounded.
-func (r *reading) quantity() (decimal string, exact bool) {
+// unite counts the values of whole hours, and takes those out of the edges that
+// were seen in whole hours too. Only the edges are held in memory.
+func (r *reading) unite(ctx context.Context, on querier, w span) error {
+	if w.from >= w.to {
+		return nil
+	}
+	c := r.hours(w)
+	if err := on.row(ctx, "SELECT COUNT(DISTINCT value) FROM meter_values"+c.where(), c.args...).Scan(&r.distinct); err != nil {
+		return fmt.Errorf("count values: %w", err)
+	}
+	for keys := range slices.Chunk(slices.Collect(maps.Keys(r.edge)), perQuestion) {
+		c := r.hours(w)
+		list := ""
+		for i, key := range keys {
+			c.args = append(c.args, []byte(key))
+			if i > 0 {
+				list += ","
+			}
+			list += "$" + strconv.Itoa(len(c.args))
+		}
+		c.parts = append(c.parts, "value IN ("+list+")")
+		err := on.each(ctx, func(rows *sql.Rows) error {
+			var key []byte
+			err := rows.Scan(&key)
+			delete(r.edge, string(key))
+			return err
+		}, "SELECT DISTINCT value FROM meter_values"+c.where(), c.args...)
+		if err != nil {
+			return fmt.Errorf("look values up: %w", err)
+		}
+	}
+	return nil
+}
+
+// quantity is the decimal, and whether it is exact: only an average may have to
+// be rounded. Of no events it is 0.
+func (r *reading) quantity() (text string, exact bool) {
 	switch r.meter.Aggregate.Func {
 	case metering.AggregateCount:
-		return fmt.Sprint(r.events), true
+		return strconv.FormatInt(r.events, 10), true
 	case metering.AggregateUnique:
-		return fmt.Sprint(len(r.values)), true
+		return strconv.FormatInt(r.distinct+int64(len(r.edge)), 10), true
 	case metering.AggregateMin:
-		return r.min.String(), true
+		return decimal(r.min.Rat())
 	case metering.AggregateMax:
-		return r.max.String(), true
-	case metering.AggregateAvg:
-		if r.events == 0 {
-			return "0", true
-		}
-		average := new(big.Rat).Quo(r.sum.Rat(), new(big.Rat).SetInt64(r.events))
-		text := average.FloatString(averageDecimals) // rounds half away from zero
-		back, ok := new(big.Rat).SetString(text)
-		text = strings.TrimRight(strings.TrimRight(text, "0"), ".")
-		return text, ok && back.Cmp(average) == 0
-	default:
-		return r.sum.String(), true
+		return decimal(r.max.Rat())
 	}
+	value := r.sum.rat()
+	if r.meter.Aggregate.Func == metering.AggregateAvg && r.events > 0 {
+		value.Quo(value, new(big.Rat).SetInt64(r.events))
+	}
+	return decimal(value)
 }

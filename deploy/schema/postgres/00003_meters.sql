@@ -15,6 +15,8 @@ INSERT INTO meters (org, id, name, filter, func, property, created_at, archived_
 VALUES ('default', '00000000-0000-7000-8000-000000000001', 'llm-tokens',
         '{"conjunction":"and","clauses":[{"property":"name","operator":"eq","value":"llm-tokens"}]}', 'sum', 'totalTokens', 1735689600000000, 0);
 
+-- Numbers are in two columns, units + picos / 1e12. A sum has a third, in units
+-- of 1e18, because each number may itself be as large as a column.
 CREATE TABLE meter_rollups (
     org       TEXT   NOT NULL,
     meter     TEXT   NOT NULL,
@@ -22,6 +24,7 @@ CREATE TABLE meter_rollups (
     hour      BIGINT NOT NULL,
     test      BIGINT NOT NULL,
     events    BIGINT NOT NULL,
+    sum_high  BIGINT NOT NULL,
     sum_units BIGINT NOT NULL,
     sum_picos BIGINT NOT NULL,
     min_units BIGINT NOT NULL,
@@ -30,6 +33,7 @@ CREATE TABLE meter_rollups (
     max_picos BIGINT NOT NULL,
     PRIMARY KEY (org, meter, customer, hour, test)
 );
+CREATE INDEX meter_rollups_hour ON meter_rollups (org, meter, hour);
 
 -- The values that a meter of unique values saw, by hour, so that any span of
 -- whole hours can be counted.
@@ -38,9 +42,11 @@ CREATE TABLE meter_values (
     meter    TEXT   NOT NULL,
     customer TEXT   NOT NULL,
     hour     BIGINT NOT NULL,
+    test     BIGINT NOT NULL,
     value    BYTEA NOT NULL,
-    PRIMARY KEY (org, meter, customer, hour, value)
+    PRIMARY KEY (org, meter, customer, hour, test, value)
 );
+CREATE INDEX meter_values_hour ON meter_values (org, meter, hour);
 
 -- +goose Down
 DROP TABLE meter_values;
