@@ -2,124 +2,228 @@ package proxytest
 
 import (
 	"encoding/json"
-	"fmt"
 	"net/http"
-	"strings"
 )
 
-// gemini answers the calls of a model: its name and the method, joined by a
-// colon.
-func (s *Simulator) gemini(w http.ResponseWriter, a *asked) {
-	_, method, _ := strings.Cut(a.PathValue("call"), ":")
-	var p prompt
-	p.add(a.body["systemInstruction"])
-	p.add(a.body["contents"])
-	p.messages = max(1, p.messages)
-	switch method {
-	case "countTokens":
-		s.write(w, http.StatusOK, object{"totalTokens": p.tokens(), "promptTokensDetails": []any{object{"modality": "TEXT", "tokenCount": p.tokens()}}})
-	case "generateContent", "streamGenerateContent":
-		s.geminiContent(w, a, &p, method == "streamGenerateContent")
-	default:
-		s.fail(w, gemini, http.StatusNotFound, "not_found", "no such method: "+method)
+// content answers the calls of a Gemini model.
+// https://ai.google.dev/api/generate-content
+func content(x *exchange) {
+	p := newPrompt(gemini)
+	asked := x.body
+	if wrapped, ok := x.body["generateContentRequest"].(document); ok && x.method == "countTokens" {
+		asked = wrapped
 	}
+	p.definitions(list(asked["tools"]))
+	for _, name := range []string{"systemInstruction", "system_instruction"} {
+		p.content(asked[name], false)
+	}
+	p.conversation(asked["contents"])
+	switch x.method {
+	case "generateContent", "streamGenerateContent", "countTokens":
+	default:
+		x.failModel()
+		return
+	}
+	if len(list(asked["contents"])) == 0 {
+		x.fail(http.StatusBadRequest, "", "* GenerateContentRequest.contents: contents is not specified")
+		return
+	}
+	if x.method == "countTokens" {
+		x.fault = fault{} // nothing is generated that could break off
+		x.send(http.StatusOK, object{{"totalTokens", p.count}, {"promptTokensDetails", modalities(p.count, p.images, p.sound)}})
+		return
+	}
+	c := &contents{exchange: x, g: x.generate(p, x.geminiWishes())}
+	x.record.Object = x.seed[:22]
+	if x.method == "streamGenerateContent" {
+		c.stream()
+		return
+	}
+	var candidates []object
+	for i, choice := range c.g.choices {
+		candidates = append(candidates, candidate(i, parts(choice), geminiEnd(choice)))
+	}
+	x.answer(c.frame(candidates, c.g.output()-c.g.reasoning), c.g)
 }
 
-func geminiUsage(g generation, output int64) object {
-	u := object{"promptTokenCount": g.input, "candidatesTokenCount": output, "totalTokenCount": g.input + output + g.reasoning,
-		"promptTokensDetails": []any{object{"modality": "TEXT", "tokenCount": g.input}}}
-	if g.reasoning > 0 {
-		u["thoughtsTokenCount"] = g.reasoning
+// geminiWishes reads what a request asks of the answer.
+func (x *exchange) geminiWishes() wishes {
+	config := func(names ...string) any {
+		if v := inside(x.body["generationConfig"], names...); v != nil {
+			return v
+		}
+		return inside(x.body["generation_config"], names...)
 	}
-	if g.cached > 0 {
-		u["cachedContentTokenCount"] = g.cached
-		u["cacheTokensDetails"] = []any{object{"modality": "TEXT", "tokenCount": g.cached}}
+	w := wishes{
+		limit: whole(config("maxOutputTokens")), choices: max(1, min(whole(config("candidateCount")), 8)), stops: stops(config("stopSequences")),
+		reasoning: thoughts(x.model), json: config("responseMimeType") == "application/json", schema: anyObject(),
+	}
+	if budget := config("thinkingConfig", "thinkingBudget"); budget != nil {
+		if n, ok := budget.(float64); ok && n >= 0 { // below zero the model chooses
+			w.reasoning = min(64, whole(budget))
+		}
+	}
+	for _, name := range []string{"responseSchema", "responseJsonSchema"} {
+		if d, ok := config(name).(document); ok {
+			w.json, w.schema = true, d
+		}
+	}
+	for _, t := range list(x.body["tools"]) {
+		declared := append(list(inside(t, "functionDeclarations")), list(inside(t, "function_declarations"))...)
+		for _, f := range declared {
+			in, _ := inside(f, "parameters").(document)
+			if d, ok := inside(f, "parametersJsonSchema").(document); ok {
+				in = d
+			}
+			w.tools = append(w.tools, tool{text(inside(f, "name")), in})
+		}
+	}
+	calling := inside(x.body, "toolConfig", "functionCallingConfig")
+	w.force, w.never = inside(calling, "mode") == "ANY", inside(calling, "mode") == "NONE"
+	if allowed := list(inside(calling, "allowedFunctionNames")); len(allowed) > 0 && w.force {
+		w.only = text(allowed[0])
+	}
+	return w
+}
+
+// contents is an answer of generateContent on its way.
+type contents struct {
+	*exchange
+	g *generation
+}
+
+func geminiEnd(c choice) any {
+	if c.end == limited {
+		return "MAX_TOKENS"
+	}
+	return "STOP"
+}
+
+// parts are those of a whole candidate.
+func parts(c choice) []object {
+	out := []object{}
+	if len(c.pieces) > 0 {
+		out = append(out, object{{"text", c.text()}})
+	}
+	for _, made := range c.calls {
+		out = append(out, functionCall(made))
+	}
+	return out
+}
+
+func functionCall(made call) object {
+	arguments := json.RawMessage(made.arguments)
+	if !json.Valid(arguments) { // cut by the limit
+		arguments = json.RawMessage("{}")
+	}
+	return object{{"functionCall", object{{"name", made.name}, {"args", arguments}}}}
+}
+
+func candidate(i int, parts []object, end any) object {
+	c := object{{"content", object{{"parts", parts}, {"role", "model"}}}}
+	if end != nil {
+		c = c.with("finishReason", end)
+	}
+	return c.with("index", i)
+}
+
+// frame is an answer or an element of a streamed one, after so many tokens of
+// output without thoughts.
+func (c *contents) frame(candidates []object, output int64) object {
+	f := object{{"candidates", candidates}}
+	if !c.fault.noUsage {
+		f = f.with("usageMetadata", c.usage(output))
+	}
+	return f.with("modelVersion", dated(c.model)).with("responseId", c.record.Object)
+}
+
+// usage is cumulative. Thoughts are not within candidatesTokenCount, which is
+// absent while it is zero.
+func (c *contents) usage(output int64) object {
+	u := object{{"promptTokenCount", c.g.input}}
+	if output > 0 {
+		u = u.with("candidatesTokenCount", output)
+	}
+	u = u.with("totalTokenCount", c.g.input+output+c.g.reasoning)
+	if c.g.read > 0 {
+		u = u.with("cachedContentTokenCount", c.g.read)
+	}
+	u = u.with("promptTokensDetails", modalities(c.g.input, c.g.images, c.g.sound))
+	if c.g.read > 0 {
+		u = u.with("cacheTokensDetails", modalities(c.g.read, 0, 0))
+	}
+	if c.g.reasoning > 0 {
+		u = u.with("thoughtsTokenCount", c.g.reasoning)
 	}
 	return u
 }
 
-func (s *Simulator) geminiContent(w http.ResponseWriter, a *asked, p *prompt, streamed bool) {
-	config, _ := a.body["generationConfig"].(object)
-	tools, _ := a.body["tools"].([]any)
-	g := s.generate(a, p, whole(config["maxOutputTokens"]), tools, len(tools) > 0)
-	g.output = int64(len(g.pieces))
-	id := digest(a.prompted())[:22]
-	finish := map[string]string{"stop": "STOP", "length": "MAX_TOKENS", "tool_calls": "STOP"}[g.finish]
-	frame := func(part object, finish any, output int64) object {
-		candidate := object{"content": object{"role": "model", "parts": []any{part}}, "index": 0}
-		if finish != nil {
-			candidate["finishReason"] = finish
-		}
-		body := object{"candidates": []any{candidate}, "modelVersion": a.model, "responseId": id}
-		if a.model != "sim-no-usage" {
-			body["usageMetadata"] = geminiUsage(g, output)
-		}
-		return body
+// modalities splits tokens.
+func modalities(all, images, sound int64) []object {
+	out := []object{{{"modality", "TEXT"}, {"tokenCount", all - images - sound}}}
+	if images > 0 {
+		out = append(out, object{{"modality", "IMAGE"}, {"tokenCount", images}})
 	}
-	part := object{"text": g.text()}
-	if g.tool != "" {
-		part = object{"functionCall": object{"name": g.tool, "args": json.RawMessage(g.arguments)}}
+	if sound > 0 {
+		out = append(out, object{{"modality", "AUDIO"}, {"tokenCount", sound}})
 	}
-	record := Served{ID: id, Endpoint: "gemini.generate_content", Model: a.model, Input: g.input, Cached: g.cached, Output: g.output + g.reasoning, Whole: true}
-	switch {
-	case !streamed:
-		s.record(record)
-		s.write(w, http.StatusOK, frame(part, finish, g.output))
-	case a.URL.Query().Get("alt") == "sse":
-		out := s.begin(w, a)
-		if g.tool != "" {
-			out.data(frame(part, finish, g.output))
-		} else {
-			for i, piece := range g.pieces {
-				var end any
-				if i == len(g.pieces)-1 {
-					end = finish
-				}
-				out.data(frame(object{"text": piece}, end, int64(i+1)))
+	return out
+}
+
+// sse reports whether a stream is asked for as events; otherwise it is an array.
+func (x *exchange) sse() bool { return x.r.URL.Query().Get("alt") == "sse" }
+
+// stream sends the candidates piece by piece, one after the other.
+func (c *contents) stream() {
+	kind := "application/json; charset=UTF-8"
+	if c.sse() {
+		kind = "text/event-stream"
+	}
+	out := c.begin(kind, c.g)
+	var output int64
+	element := func(i int, n int64, parts []object, end any) {
+		output += n
+		c.element(out, n, c.frame([]object{candidate(i, parts, end)}, output))
+	}
+	for i, choice := range c.g.choices {
+		steps := len(choice.pieces) + len(choice.calls)
+		end := func(step int) any {
+			if step < steps-1 {
+				return nil
 			}
+			return geminiEnd(choice)
 		}
-		record.Whole = !out.gone
-		s.record(record)
-	default: // an array, streamed element by element
-		s.geminiArray(w, g, frame, part, finish)
-		s.record(record)
+		for j, piece := range choice.pieces {
+			element(i, 1, []object{{{"text", piece}}}, end(j))
+		}
+		for j, made := range choice.calls {
+			element(i, Tokens(made.name)+int64(len(made.pieces)), []object{functionCall(made)}, end(len(choice.pieces)+j))
+		}
+		if steps == 0 { // the thoughts took all there was
+			element(i, 0, []object{}, end(0))
+		}
 	}
+	if !c.sse() {
+		out.raw("\n]\n")
+	}
+	out.end()
 }
 
-func (s *Simulator) geminiArray(w http.ResponseWriter, g generation, frame func(object, any, int64) object, part object, finish string) {
-	w.Header().Set("Content-Type", "application/json; charset=UTF-8")
-	w.WriteHeader(http.StatusOK)
-	parts := []object{part}
-	if g.tool == "" {
-		parts = parts[:0]
-		for _, piece := range g.pieces {
-			parts = append(parts, object{"text": piece})
-		}
+// element sends one answer of a stream.
+func (c *contents) element(out *stream, n int64, frame object) {
+	b, err := encode(frame)
+	if err == nil && !c.sse() {
+		b, err = pretty(b)
 	}
-	separator := "["
-	for i, p := range parts {
-		var end any
-		if i == len(parts)-1 {
-			end = finish
-		}
-		b, err := json.Marshal(frame(p, end, int64(i+1)))
-		if err != nil {
-			panic(http.ErrAbortHandler)
-		}
-		if _, err := fmt.Fprintf(w, "%s%s", separator, b); err != nil || http.NewResponseController(w).Flush() != nil {
-			return // the client is gone
-		}
-		separator = ",\r\n"
+	if err != nil {
+		panic(http.ErrAbortHandler) // a value of ours that cannot be encoded
 	}
-	_, _ = fmt.Fprint(w, "]\n") // a client that is gone needs no end
-}
-
-func (s *Simulator) geminiModels(w http.ResponseWriter, _ *http.Request) {
-	var all []any
-	for _, m := range Models() {
-		if strings.HasPrefix(m, "gemini") {
-			all = append(all, object{"name": "models/" + m, "displayName": m, "inputTokenLimit": 1048576, "outputTokenLimit": 65536, "supportedGenerationMethods": []any{"generateContent", "countTokens"}})
-		}
+	switch {
+	case c.sse():
+		out.count(n, "data: "+spaced(b)+"\r\n\r\n")
+	case out.events == 0:
+		out.count(n, "["+string(b))
+	default:
+		out.count(n, ",\r\n"+string(b))
 	}
-	s.write(w, http.StatusOK, object{"models": all})
 }
