@@ -43,7 +43,7 @@ func chat(x *exchange) {
 		choices = append(choices, object{{"index", i}, {"message", m}, {"logprobs", nil}, {"finish_reason", openAIEnd(c.end)}})
 	}
 	body := object{
-		{"id", x.record.Object}, {"object", "chat.completion"}, {"created", x.sim.opts.Now().Unix()}, {"model", dated(x.model)}, {"choices", choices},
+		{"id", x.record.Object}, {"object", "chat.completion"}, {"created", x.at.Unix()}, {"model", dated(x.model)}, {"choices", choices},
 	}
 	if !x.fault.noUsage {
 		body = body.with("usage", chatUsage(g))
@@ -134,7 +134,7 @@ func (x *exchange) chatStream(g *generation) {
 	s := &chatChunks{
 		stream: x.begin("text/event-stream; charset=utf-8", g),
 		head: object{
-			{"id", x.record.Object}, {"object", "chat.completion.chunk"}, {"created", x.sim.opts.Now().Unix()}, {"model", dated(x.model)},
+			{"id", x.record.Object}, {"object", "chat.completion.chunk"}, {"created", x.at.Unix()}, {"model", dated(x.model)},
 			{"service_tier", "default"}, {"system_fingerprint", "fp_simulated"},
 		},
 		usage:   inside(x.body, "stream_options", "include_usage") == true && !x.fault.noUsage,

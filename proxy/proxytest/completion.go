@@ -46,7 +46,7 @@ func completion(x *exchange) {
 	for i, c := range all.choices {
 		choices = append(choices, object{{"text", c.text()}, {"index", i}, {"logprobs", nil}, {"finish_reason", openAIEnd(c.end)}})
 	}
-	body := object{{"id", x.record.Object}, {"object", "text_completion"}, {"created", x.sim.opts.Now().Unix()}, {"model", dated(x.model)}, {"choices", choices}}
+	body := object{{"id", x.record.Object}, {"object", "text_completion"}, {"created", x.at.Unix()}, {"model", dated(x.model)}, {"choices", choices}}
 	if !x.fault.noUsage {
 		body = body.with("usage", completionUsage(all))
 	}
@@ -67,7 +67,7 @@ func (x *exchange) completionStream(g *generation) {
 	s := x.begin("text/event-stream", g)
 	usage := inside(x.body, "stream_options", "include_usage") == true && !x.fault.noUsage
 	chunk := func(tokens int64, choices, numbers any) {
-		c := object{{"id", x.record.Object}, {"object", "text_completion"}, {"created", x.sim.opts.Now().Unix()}, {"choices", choices}, {"model", dated(x.model)}}
+		c := object{{"id", x.record.Object}, {"object", "text_completion"}, {"created", x.at.Unix()}, {"choices", choices}, {"model", dated(x.model)}}
 		if usage {
 			c = c.with("usage", numbers)
 		}

@@ -19,6 +19,7 @@ type exchange struct {
 	w   http.ResponseWriter
 	r   *http.Request
 	api api
+	at  time.Time // when it came
 
 	body   document
 	model  string
@@ -38,7 +39,7 @@ func (x *exchange) read() bool {
 		x.fail(http.StatusRequestEntityTooLarge, "request_too_large", "the request exceeds 32 MiB")
 		return false
 	case err != nil:
-		return false // the client is gone
+		panic(http.ErrAbortHandler) // the client is gone
 	case json.Unmarshal(raw, &x.body) != nil || x.body == nil:
 		x.fail(http.StatusBadRequest, "", "the body of the request is not a JSON object")
 		return false
@@ -92,7 +93,7 @@ func (x *exchange) heads() {
 		for kind, most := range map[string]string{"Requests": "4000", "Input-Tokens": "400000", "Output-Tokens": "80000", "Tokens": "480000"} {
 			h.Set("Anthropic-Ratelimit-"+kind+"-Limit", most)
 			h.Set("Anthropic-Ratelimit-"+kind+"-Remaining", most)
-			h.Set("Anthropic-Ratelimit-"+kind+"-Reset", x.sim.opts.Now().UTC().Format(time.RFC3339))
+			h.Set("Anthropic-Ratelimit-"+kind+"-Reset", x.at.UTC().Format(time.RFC3339))
 		}
 	case gemini:
 		h.Set("Vary", "Origin, X-Origin, Referer")

@@ -91,11 +91,11 @@ func (g *generation) output() int64 {
 // generate answers a prompt.
 func (x *exchange) generate(p *prompt, w wishes) *generation {
 	g := &generation{input: p.count, images: p.images, sound: p.sound}
-	model, now := dated(x.model), x.sim.opts.Now()
+	model := dated(x.model)
 	if x.api == anthropic {
-		g.read, g.minutes, g.hour = x.sim.cache.explicit(model, p, now)
+		g.read, g.minutes, g.hour = x.sim.cache.explicit(model, p, x.at)
 	} else {
-		g.read = x.sim.cache.implicit(model, p, now)
+		g.read = x.sim.cache.implicit(model, p, x.at)
 	}
 	thinks := w.reasoning
 	if w.limit > 0 {

@@ -108,7 +108,7 @@ func (r *responding) frame(status string) object {
 		if status == "incomplete" {
 			details = object{{"reason", "max_output_tokens"}}
 		} else {
-			completed = r.sim.opts.Now().Unix()
+			completed = r.at.Unix()
 		}
 	}
 	if r.fault.noUsage {
@@ -122,7 +122,7 @@ func (r *responding) frame(status string) object {
 		format = object{{"type", "text"}}
 	}
 	return object{
-		{"id", r.record.Object}, {"object", "response"}, {"created_at", r.sim.opts.Now().Unix()}, {"status", status}, {"background", false}, {"completed_at", completed},
+		{"id", r.record.Object}, {"object", "response"}, {"created_at", r.at.Unix()}, {"status", status}, {"background", false}, {"completed_at", completed},
 		{"error", nil}, {"frequency_penalty", 0}, {"incomplete_details", details}, {"instructions", r.body["instructions"]}, {"max_output_tokens", r.body["max_output_tokens"]},
 		{"max_tool_calls", nil}, {"model", dated(r.model)}, {"output", output}, {"parallel_tool_calls", r.or("parallel_tool_calls", true)}, {"presence_penalty", 0},
 		{"previous_response_id", nil}, {"prompt_cache_key", r.body["prompt_cache_key"]}, {"reasoning", object{{"effort", inside(r.body, "reasoning", "effort")}, {"summary", nil}}},

@@ -85,7 +85,7 @@ func (s *Simulator) Recorder() *Recorder { return &s.recorder }
 // handler runs an endpoint.
 func (s *Simulator) handler(e endpoint) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		x := &exchange{sim: s, w: w, r: r, api: apiOf(r), record: Served{Client: r.Header.Get("X-Request-Id"), Endpoint: e.name}}
+		x := &exchange{sim: s, w: w, r: r, api: apiOf(r), at: s.opts.Now(), record: Served{Client: r.Header.Get("X-Request-Id"), Endpoint: e.name}}
 		if e.api == gemini {
 			x.api = gemini
 		}
