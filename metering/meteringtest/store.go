@@ -2,10 +2,12 @@ package meteringtest
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -248,37 +250,48 @@ func testBeats(t *storeTest) {
 }
 
 // testQuarantine: a record that the database refuses is cut out and shown, and
-// the others pass.
+// the others pass. A label that a client may choose spoils nothing: what is sent
+// under it is billed.
 func testQuarantine(t *storeTest) {
 	lease := t.claim("j")
 	var events []*metering.Event
 	for n := range uint64(90) {
 		e := t.event("j", n+1, "a", base+metering.Micros(n), 1)
 		switch n {
+		case 5:
+			e.Model, e.Run, e.ClientID = "bad\x00model", "run\x00", "\xff"
+			e.Tags = []metering.Tag{{Name: "a\x00", Value: "\xfe"}}
+			e.ErrorCode, e.Usage.Finish, e.Usage.Model = "\xff", "\x00", strings.Repeat("long\x00", 1000)
 		case 17:
-			e.Model = "bad\x00model"
+			e.Usage.Tokens[0] = 1 << 62
+		case 18:
+			e.Cost = metering.Cost{Micros: -1 << 62}
+		case 30:
+			e.Usage.Raw = []byte("{no JSON")
 		case 63:
-			e.Run = "run\x00"
+			e.Key = "key\x00"
 		case 64:
 			e.Customer = "not \xff utf-8"
+		case 89:
+			e.Org = "org\x00"
 		}
 		events = append(events, e)
 	}
 	t.ship(lease, 0, events...)
-	if got := t.totals("a"); got.Requests != 87 {
-		t.Errorf("%d of 87 good events are there", got.Requests)
+	if got := t.totals("a"); got.Requests != 84 || got.Total != 84 {
+		t.Errorf("%d of 84 good events are there, with %d tokens", got.Requests, got.Total)
 	}
 	bad, err := t.Quarantined(t.Context(), metering.DefaultOrg, 10)
 	t.must("quarantine", err)
 	var seqs []uint64
 	for _, q := range bad {
 		seqs = append(seqs, q.Seq)
-		if q.Reason == "" || len(q.Record) == 0 || q.Journal != "j" {
+		if q.Reason == "" || !json.Valid(q.Record) || q.Journal != "j" || q.ID != events[q.Seq-1].ID.String() {
 			t.Errorf("quarantined %+v", q)
 		}
 	}
 	slices.Sort(seqs)
-	if !slices.Equal(seqs, []uint64{18, 64, 65}) {
+	if !slices.Equal(seqs, []uint64{18, 19, 31, 64, 65, 90}) {
 		t.Errorf("quarantined %v", seqs)
 	}
 	t.verify()

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/json"
+	"errors"
 	"fmt"
 
 	"github.com/weirhq/weir/metering"
@@ -11,82 +12,107 @@ import (
 
 // Ingest writes reported events, all or none. An external id stands for one
 // event for ever: the same content again is a duplicate, other content a
-// conflict, and the first stands.
+// conflict, and the first stands. metering.ErrInvalid says that the database
+// will never take them. The events must not be used elsewhere meanwhile: where
+// the customer of an external id is unknown, it is set.
 func (s *Store) Ingest(ctx context.Context, org string, events []*metering.Event) (metering.IngestResult, error) {
 	var out metering.IngestResult
+	for _, e := range events {
+		if e.Org != org {
+			return out, fmt.Errorf("ingest an event of organisation %.40q into %.40q: %w", e.Org, org, metering.ErrInvalid)
+		}
+		if err := storable(e.ExternalID, e.ExternalCustomer); err != nil {
+			return out, fmt.Errorf("ingest events: %w", err)
+		}
+	}
 	err := s.write(ctx, "ingest events", func(tx querier) error {
 		out = metering.IngestResult{}
-		fresh := make([]*metering.Event, 0, len(events))
 		for _, e := range events {
-			is, err := s.fresh(ctx, tx, e, &out)
+			if e.Customer != "" || e.ExternalCustomer == "" {
+				continue
+			}
+			id, err := reserve(ctx, tx, org, e.ExternalCustomer)
 			if err != nil {
 				return err
 			}
-			if is {
-				fresh = append(fresh, e)
-			}
+			e.Customer = id
 		}
-		inserted := make([]*metering.Event, 0, len(fresh))
-		for len(fresh) > 0 {
-			n := min(rowsPerInsert, len(fresh))
-			got, err := insert(ctx, tx, fresh[:n])
-			if err != nil {
-				return err
-			}
-			inserted, fresh = append(inserted, got...), fresh[n:]
+		fresh, err := s.claimIDs(ctx, tx, org, events, &out)
+		if err != nil {
+			return err
 		}
-		out.Inserted = len(inserted)
-		return s.sum(ctx, tx, inserted)
+		return s.insert(ctx, tx, fresh, 0)
 	})
-	if refused(err) {
+	if err != nil && refused(err) && !errors.Is(err, metering.ErrInvalid) {
 		err = fmt.Errorf("%w: %w", metering.ErrInvalid, err)
 	}
-	return out, err
+	if err != nil {
+		return metering.IngestResult{}, err
+	}
+	return out, nil
 }
 
-// fresh claims the external id of an event and finds its customer. It reports
-// whether the event is new.
-func (s *Store) fresh(ctx context.Context, tx querier, e *metering.Event, out *metering.IngestResult) (bool, error) {
-	if e.Customer == "" && e.ExternalCustomer != "" {
-		id, err := reserve(ctx, tx, e.Org, e.ExternalCustomer)
-		if err != nil {
-			return false, err
+// claimIDs claims external ids and returns the events that are to be inserted.
+func (s *Store) claimIDs(ctx context.Context, tx querier, org string, events []*metering.Event, out *metering.IngestResult) ([]*metering.Event, error) {
+	b := bulk{table: "external_ids", columns: []column{{"org_id", "text"}, {"external_id", "text"}, {"id", "uuid"}, {"content", "bytea"}}, conflict: "DO NOTHING"}
+	var named, insert []*metering.Event
+	var ids []metering.ID
+	for _, e := range events {
+		if e.ExternalID == "" {
+			insert = append(insert, e)
+			out.Inserted++
+			continue
 		}
-		e.Customer = id
+		content, err := contentOf(e)
+		if err != nil {
+			return nil, err
+		}
+		b.add(org, e.ExternalID, s.uid(e.ID), content)
+		named, ids = append(named, e), append(ids, e.ID)
 	}
-	if e.ExternalID == "" {
-		return true, nil
-	}
-	content, err := contentOf(e)
+	fresh, err := b.fresh(ctx, tx, ids)
 	if err != nil {
-		return false, err
+		return nil, fmt.Errorf("external ids: %w", err)
 	}
-	n, err := tx.exec(ctx, `INSERT INTO external_ids (org, external_id, id, content) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING`,
-		e.Org, e.ExternalID, e.ID[:], content)
-	if err != nil || n == 1 {
-		return n == 1, err
+	for i, e := range named {
+		if fresh[i] {
+			insert = append(insert, e)
+			out.Inserted++
+			continue
+		}
+		if err := s.known(ctx, tx, e, b.rows[i][3].([]byte), out); err != nil {
+			return nil, err
+		}
 	}
-	var id, have []byte
-	if err := tx.row(ctx, `SELECT id, content FROM external_ids WHERE org = $1 AND external_id = $2`, e.Org, e.ExternalID).Scan(&id, &have); err != nil {
-		return false, err
+	return insert, nil
+}
+
+// known tells what an event is whose external id stands already.
+func (s *Store) known(ctx context.Context, tx querier, e *metering.Event, content []byte, out *metering.IngestResult) error {
+	var id uidScan
+	var have []byte
+	err := tx.row(ctx, `SELECT id, content FROM external_ids WHERE org_id = $1 AND external_id = $2`, e.Org, e.ExternalID).Scan(&id, &have)
+	if err != nil {
+		return fmt.Errorf("external id %.100q: %w", e.ExternalID, err)
 	}
 	switch {
-	case metering.ID(id) == e.ID:
-		return false, nil // an earlier attempt of this call
+	case id.id == e.ID:
+		out.Inserted++ // by an attempt of this call whose commit lost its reply
 	case string(have) == string(content):
 		out.Duplicates++
 	default:
 		out.Conflicts = append(out.Conflicts, e.ExternalID)
 	}
-	return false, nil
+	return nil
 }
 
 // contentOf is what makes two events with one external id the same. The instant
-// is left out: a sender that gives none gets that of the receipt.
+// is left out: a sender that gives none gets that of the receipt. The customer
+// is the one that was found, however it was named.
 func contentOf(e *metering.Event) ([]byte, error) {
-	b, err := json.Marshal([]any{e.Name, e.Customer, e.ExternalCustomer, e.Properties})
+	b, err := json.Marshal([]any{e.Name, e.Customer, e.Properties})
 	if err != nil {
-		return nil, fmt.Errorf("encode event: %w", err)
+		return nil, fmt.Errorf("encode event: %w: %w", metering.ErrInvalid, err)
 	}
 	sum := sha256.Sum256(b)
 	return sum[:], nil

@@ -9,28 +9,34 @@ import (
 	"slices"
 	"time"
 
+	"github.com/weirhq/weir/deploy/schema"
 	"github.com/weirhq/weir/metering"
 )
 
 // ClaimJournal registers a journal for the process that opened it. A claim that
-// was granted already is granted again as it was.
+// was granted already is granted again as it was. metering.ErrFenced says that a
+// copy of the directory has claimed the journal since this one was last used.
 func (s *Store) ClaimJournal(ctx context.Context, c metering.JournalClaim) (metering.JournalLease, error) {
 	lease := metering.JournalLease{Journal: c.Journal}
+	if c.Nonce == "" || c.Journal == "" || len(c.Journal) > maxOrg {
+		return lease, fmt.Errorf("claim journal %.40q: %w", c.Journal, metering.ErrInvalid)
+	}
+	if err := storable(c.Journal, c.Nonce); err != nil {
+		return lease, fmt.Errorf("claim journal: %w", err)
+	}
 	err := s.write(ctx, "claim journal", func(tx querier) error {
 		now := int64(metering.MicrosOf(time.Now()))
-		_, err := tx.exec(ctx, `INSERT INTO journals (id, epoch, nonce, host, state, shipped, watermark, clean_at, beaten_at, lag, sync_asked, sync_done, open_calls)
-			VALUES ($1, 0, '', '', 'live', 0, 0, 0, $2, 0, 0, 0, '[]') ON CONFLICT (id) DO NOTHING`, c.Journal, now)
-		if err != nil {
+		if err := register(ctx, tx, c.Journal, now); err != nil {
 			return err
 		}
-		var nonce string
-		var epoch int64
-		var shipped int64
-		// The update locks the row before it is read.
+		// The update locks the row before it is read, against the other copy and
+		// against a shipment of the process before.
 		if _, err := tx.exec(ctx, `UPDATE journals SET beaten_at = beaten_at WHERE id = $1`, c.Journal); err != nil {
 			return err
 		}
-		if err := tx.row(ctx, `SELECT epoch, nonce, shipped FROM journals WHERE id = $1`, c.Journal).Scan(&epoch, &nonce, &shipped); err != nil {
+		var nonce string
+		var epoch, shipped int64
+		if err := tx.row(ctx, `SELECT epoch, nonce, shipped_seq FROM journals WHERE id = $1`, c.Journal).Scan(&epoch, &nonce, &shipped); err != nil {
 			return err
 		}
 		lease.Shipped = uint64(shipped)
@@ -42,14 +48,36 @@ func (s *Store) ClaimJournal(ctx context.Context, c metering.JournalClaim) (mete
 			return fmt.Errorf("another copy of the directory claimed it since: %w", metering.ErrFenced)
 		}
 		lease.Epoch = epoch + 1
-		_, err = tx.exec(ctx, `UPDATE journals SET epoch = $2, nonce = $3, host = $4, state = 'live', beaten_at = $5 WHERE id = $1`,
-			c.Journal, lease.Epoch, c.Nonce, c.Host, now)
+		_, err := tx.exec(ctx, `UPDATE journals SET epoch = $2, nonce = $3, host = $4, state = $5, beaten_at = $6 WHERE id = $1`,
+			c.Journal, lease.Epoch, c.Nonce, label(c.Host), string(metering.JournalLive), now)
 		return err
 	})
-	return lease, err
+	if err != nil {
+		return metering.JournalLease{Journal: c.Journal}, err
+	}
+	return lease, nil
 }
 
-// Beat records how far a journal is and returns the highest sync request.
+// register makes the row of a journal unless there is one.
+func register(ctx context.Context, tx querier, journal string, now int64) error {
+	if tx.s.engine == schema.Postgres {
+		// Two new journals must not get one number.
+		if _, err := tx.exec(ctx, `SELECT pg_advisory_xact_lock($1)`, int64(registerLock)); err != nil {
+			return err
+		}
+	}
+	_, err := tx.exec(ctx, `INSERT INTO journals (id, num, epoch, nonce, host, state, shipped_seq, watermark, clean_at, beaten_at, lag, sync_asked, sync_done, open_calls)
+		SELECT $1, COALESCE(MAX(num), 0) + 1, 0, '', '', 'live', 0, 0, 0, $2, 0, 0, 0, '[]' FROM journals WHERE true
+		ON CONFLICT (id) DO NOTHING`, journal, now)
+	return err
+}
+
+// registerLock is the advisory lock of the numbers of journals.
+const registerLock = 0x77656972_6a6e6c // "weirjnl"
+
+// Beat records how far a journal is and returns the highest sync request. A
+// journal that was declared lost stays so until it is claimed again: periods may
+// have closed without it.
 func (s *Store) Beat(ctx context.Context, b metering.Beat) (int64, error) {
 	if b.Open == nil {
 		b.Open = []metering.OpenCall{}
@@ -58,30 +86,26 @@ func (s *Store) Beat(ctx context.Context, b metering.Beat) (int64, error) {
 	if err != nil {
 		return 0, fmt.Errorf("beat: %w", err)
 	}
-	if err := s.ensurePartitions(ctx, time.Now()); err != nil {
-		return 0, err
-	}
+	s.lookAhead(ctx, time.Now())
 	var asked int64
 	err = s.write(ctx, "beat", func(tx querier) error {
-		n, err := tx.exec(ctx, `UPDATE journals SET
+		err := tx.row(ctx, `UPDATE journals SET
 				watermark = CASE WHEN watermark > $3 THEN watermark ELSE $3 END,
 				clean_at = CASE WHEN clean_at > $4 THEN clean_at ELSE $4 END,
-				beaten_at = $5, lag = $6, open_calls = $7, state = 'live',
+				beaten_at = $5, lag = $6, open_calls = $7, state = CASE WHEN state = 'lost' THEN state ELSE 'live' END,
 				sync_done = CASE WHEN $8 > sync_asked THEN sync_asked WHEN $8 > sync_done THEN $8 ELSE sync_done END
-			WHERE id = $1 AND epoch = $2`,
-			b.Lease.Journal, b.Lease.Epoch, int64(b.Watermark), int64(b.Clean), int64(metering.MicrosOf(time.Now())), b.Lag, string(open), b.SyncDone)
-		if err != nil {
-			return err
-		}
-		if n == 0 {
+			WHERE id = $1 AND epoch = $2 RETURNING sync_asked`,
+			b.Lease.Journal, b.Lease.Epoch, int64(b.Watermark), int64(b.Clean), int64(metering.MicrosOf(time.Now())), b.Lag, string(open), b.SyncDone).Scan(&asked)
+		if errors.Is(err, sql.ErrNoRows) {
 			return fmt.Errorf("epoch %d of journal %s is over: %w", b.Lease.Epoch, b.Lease.Journal, metering.ErrFenced)
 		}
-		return tx.row(ctx, `SELECT sync_asked FROM journals WHERE id = $1`, b.Lease.Journal).Scan(&asked)
+		return err
 	})
 	return asked, err
 }
 
-// ReleaseJournal marks a journal as stopped with everything shipped.
+// ReleaseJournal marks a journal as stopped with everything shipped, which
+// answers every sync request.
 func (s *Store) ReleaseJournal(ctx context.Context, l metering.JournalLease) error {
 	return s.write(ctx, "release journal", func(tx querier) error {
 		n, err := tx.exec(ctx, `UPDATE journals SET state = 'clean', lag = 0, open_calls = '[]', sync_done = sync_asked WHERE id = $1 AND epoch = $2`, l.Journal, l.Epoch)
@@ -108,7 +132,7 @@ func (s *Store) Journals(ctx context.Context) ([]metering.JournalInfo, error) {
 		}
 		out = append(out, j)
 		return nil
-	}, `SELECT id, epoch, state, host, shipped, watermark, clean_at, beaten_at, lag, sync_asked, sync_done, open_calls FROM journals ORDER BY id`)
+	}, `SELECT id, epoch, state, host, shipped_seq, watermark, clean_at, beaten_at, lag, sync_asked, sync_done, open_calls FROM journals ORDER BY id`)
 	if err != nil {
 		return nil, fmt.Errorf("read journals: %w", err)
 	}
@@ -143,28 +167,4 @@ func (s *Store) DeclareLost(ctx context.Context, journal string) error {
 		}
 		return err
 	})
-}
-
-// advance moves the position of a journal. done reports that it had moved
-// already: the commit of an earlier attempt happened.
-func advance(ctx context.Context, tx querier, x metering.Shipment) (done bool, err error) {
-	n, err := tx.exec(ctx, `UPDATE journals SET shipped = $4 WHERE id = $1 AND epoch = $2 AND shipped = $3`,
-		x.Lease.Journal, x.Lease.Epoch, int64(x.From), int64(x.To))
-	if err != nil || n == 1 {
-		return false, err
-	}
-	var epoch, shipped int64
-	err = tx.row(ctx, `SELECT epoch, shipped FROM journals WHERE id = $1`, x.Lease.Journal).Scan(&epoch, &shipped)
-	switch {
-	case errors.Is(err, sql.ErrNoRows):
-		return false, fmt.Errorf("journal %s is not in the registry: %w", x.Lease.Journal, metering.ErrFenced)
-	case err != nil:
-		return false, err
-	case epoch != x.Lease.Epoch:
-		return false, fmt.Errorf("epoch %d of journal %s is over, it is at %d: %w", x.Lease.Epoch, x.Lease.Journal, epoch, metering.ErrFenced)
-	case uint64(shipped) == x.To:
-		return true, nil
-	default:
-		return false, fmt.Errorf("journal %s was shipped to %d, not to %d: %w", x.Lease.Journal, shipped, x.From, metering.ErrFenced)
-	}
 }

@@ -106,13 +106,11 @@ const fillBatch = 1000
 func fill(ctx context.Context, tx querier, m *metering.Meter, w span) error {
 	after := metering.ID{}
 	for {
-		var c condition
-		c.and("org = ?", m.Org)
-		c.during(w, true)
-		c.and("id > ?", after[:])
+		c := eventsDuring(m.Org, "", w)
+		c.and("id > ?", tx.s.uid(after))
 		batch := make([]*metering.Event, 0, fillBatch)
 		err := tx.each(ctx, func(r *sql.Rows) error {
-			e, err := scanEvent(r)
+			e, err := tx.s.scanEvent(r)
 			batch = append(batch, e)
 			return err
 		}, eventSelect+c.where()+fmt.Sprintf(" ORDER BY id LIMIT %d", fillBatch), c.args...)

@@ -138,10 +138,9 @@ func (r *reading) fromEvents(ctx context.Context, on querier, w span) error {
 	if w.from >= w.to {
 		return nil
 	}
-	c := r.where()
-	c.during(w, r.query.Customer == "")
+	c := eventsDuring(r.query.Org, r.query.Customer, w)
 	return on.each(ctx, func(rows *sql.Rows) error {
-		e, err := scanEvent(rows)
+		e, err := on.s.scanEvent(rows)
 		if err != nil {
 			return err
 		}

@@ -1,45 +1,125 @@
 package sqlstore
 
 import (
-	"bytes"
+	"cmp"
 	"context"
-	"encoding/json"
+	"database/sql"
 	"errors"
 	"fmt"
-	"hash/fnv"
-	"strings"
-	"time"
+	"slices"
 
 	"github.com/weirhq/weir/metering"
 )
 
-// rowsPerInsert keeps a statement short enough to be prepared once and large
-// enough that its cost is shared.
-const rowsPerInsert = 40
-
 // Ship applies a shipment once: it moves the position of the journal, or finds
 // that it has moved already, and writes events and everything that sums them in
 // the same transaction. An event that the database will never take is cut out
-// into quarantine.
+// into quarantine. An error that wraps metering.ErrFenced is final; after any
+// other the same shipment can be shipped again.
 func (s *Store) Ship(ctx context.Context, x metering.Shipment) error {
+	if x.To < x.From {
+		return fmt.Errorf("ship facts: from %d to %d: %w", x.From, x.To, metering.ErrInvalid)
+	}
+	err := s.ship(ctx, x, s.insert)
+	if err != nil && refused(err) {
+		// Only now are savepoints worth their cost.
+		err = s.ship(ctx, x, s.put)
+	}
+	return err
+}
+
+func (s *Store) ship(ctx context.Context, x metering.Shipment, insert func(context.Context, querier, []*metering.Event, int64) error) error {
 	return s.write(ctx, "ship facts", func(tx querier) error {
-		done, err := advance(ctx, tx, x)
+		num, done, err := advance(ctx, tx, x)
 		if err != nil || done {
 			return err
 		}
-		inserted, err := s.insertEvents(ctx, tx, x.Events)
-		if err != nil {
+		if err := insert(ctx, tx, x.Events, num); err != nil {
 			return err
 		}
-		if err := s.sum(ctx, tx, inserted); err != nil {
-			return err
-		}
-		return position(ctx, tx, x.Events)
+		return position(ctx, tx, x.Lease.Journal, x.Events)
 	})
 }
 
-// sum adds rows that were really inserted to everything that adds up.
-func (s *Store) sum(ctx context.Context, tx querier, inserted []*metering.Event) error {
+// advance moves the position of a journal and returns its number. done reports
+// that it had moved already: the commit of an earlier attempt happened.
+func advance(ctx context.Context, tx querier, x metering.Shipment) (num int64, done bool, err error) {
+	err = tx.row(ctx, `UPDATE journals SET shipped_seq = $4 WHERE id = $1 AND epoch = $2 AND shipped_seq = $3 RETURNING num`,
+		x.Lease.Journal, x.Lease.Epoch, int64(x.From), int64(x.To)).Scan(&num)
+	if !errors.Is(err, sql.ErrNoRows) {
+		return num, false, err
+	}
+	var epoch, shipped int64
+	err = tx.row(ctx, `SELECT epoch, shipped_seq FROM journals WHERE id = $1`, x.Lease.Journal).Scan(&epoch, &shipped)
+	switch {
+	case errors.Is(err, sql.ErrNoRows):
+		return 0, false, fmt.Errorf("journal %s is not in the registry: %w", x.Lease.Journal, metering.ErrFenced)
+	case err != nil:
+		return 0, false, err
+	case epoch != x.Lease.Epoch:
+		return 0, false, fmt.Errorf("epoch %d of journal %s is over, it is at %d: %w", x.Lease.Epoch, x.Lease.Journal, epoch, metering.ErrFenced)
+	case uint64(shipped) == x.To:
+		return 0, true, nil
+	default:
+		return 0, false, fmt.Errorf("journal %s was shipped to %d, not to %d: %w", x.Lease.Journal, shipped, x.From, metering.ErrFenced)
+	}
+}
+
+// put writes events that are not there yet, in halves where the database refuses
+// them together, until what it refuses is one event.
+func (s *Store) put(ctx context.Context, tx querier, events []*metering.Event, journal int64) error {
+	if len(events) == 0 {
+		return nil
+	}
+	if _, err := tx.exec(ctx, "SAVEPOINT part"); err != nil {
+		return err
+	}
+	err := s.insert(ctx, tx, events, journal)
+	if err == nil {
+		_, err = tx.exec(ctx, "RELEASE SAVEPOINT part")
+		return err
+	}
+	if !refused(err) {
+		return err
+	}
+	for _, statement := range []string{"ROLLBACK TO SAVEPOINT part", "RELEASE SAVEPOINT part"} {
+		if _, end := tx.exec(ctx, statement); end != nil {
+			return errors.Join(err, end)
+		}
+	}
+	if len(events) == 1 {
+		return quarantine(ctx, tx, events[0], err)
+	}
+	half := len(events) / 2
+	if err := s.put(ctx, tx, events[:half], journal); err != nil {
+		return err
+	}
+	return s.put(ctx, tx, events[half:], journal)
+}
+
+// insert writes events that are not there yet and adds those to everything that
+// adds up.
+func (s *Store) insert(ctx context.Context, tx querier, events []*metering.Event, journal int64) error {
+	b := bulk{table: "events", columns: eventColumns(), conflict: "DO NOTHING", rows: make([][]any, 0, len(events))}
+	ids := make([]metering.ID, 0, len(events))
+	for _, e := range events {
+		row, err := s.eventRow(e, journal)
+		if err != nil {
+			return fmt.Errorf("event %s: %w", e.ID, err)
+		}
+		b.rows = append(b.rows, row)
+		ids = append(ids, e.ID)
+	}
+	fresh, err := b.fresh(ctx, tx, ids)
+	if err != nil {
+		return fmt.Errorf("insert events: %w", err)
+	}
+	inserted := make([]*metering.Event, 0, len(events))
+	for i, e := range events {
+		if fresh[i] {
+			inserted = append(inserted, e)
+		}
+	}
 	if err := rollUp(ctx, tx, inserted); err != nil {
 		return fmt.Errorf("roll up: %w", err)
 	}
@@ -49,215 +129,31 @@ func (s *Store) sum(ctx context.Context, tx querier, inserted []*metering.Event)
 	return nil
 }
 
-// insertEvents inserts what is not there yet and returns it.
-func (s *Store) insertEvents(ctx context.Context, tx querier, events []*metering.Event) ([]*metering.Event, error) {
-	inserted := make([]*metering.Event, 0, len(events))
-	for len(events) > 0 {
-		n := min(rowsPerInsert, len(events))
-		got, err := s.insertSome(ctx, tx, events[:n])
-		if err != nil {
-			return nil, err
-		}
-		inserted = append(inserted, got...)
-		events = events[n:]
-	}
-	return inserted, nil
-}
-
-// insertSome inserts a few events in one statement, and halves of them where
-// the database refuses that.
-func (s *Store) insertSome(ctx context.Context, tx querier, events []*metering.Event) ([]*metering.Event, error) {
-	if _, err := tx.exec(ctx, "SAVEPOINT batch"); err != nil {
-		return nil, err
-	}
-	got, err := insert(ctx, tx, events)
-	if err == nil {
-		_, err = tx.exec(ctx, "RELEASE SAVEPOINT batch")
-		return got, err
-	}
-	if !refused(err) && !errors.Is(err, metering.ErrInvalid) {
-		return nil, err
-	}
-	if _, rollback := tx.exec(ctx, "ROLLBACK TO SAVEPOINT batch"); rollback != nil {
-		return nil, errors.Join(err, rollback)
-	}
-	if _, release := tx.exec(ctx, "RELEASE SAVEPOINT batch"); release != nil {
-		return nil, errors.Join(err, release)
-	}
-	if len(events) == 1 {
-		return nil, quarantine(ctx, tx, events[0], err)
-	}
-	first, err := s.insertSome(ctx, tx, events[:len(events)/2])
-	if err != nil {
-		return nil, err
-	}
-	second, err := s.insertSome(ctx, tx, events[len(events)/2:])
-	return append(first, second...), err
-}
-
-const eventColumns = 11
-
-// insertText inserts n events; refsText n references to them.
-func insertText(n int) string {
-	return "INSERT INTO events (org, id, customer, at, name, key, model, outcome, journal, seq, document) VALUES " +
-		values(n, eventColumns) + " ON CONFLICT DO NOTHING"
-}
-
-func refsText(n int) string {
-	return "INSERT INTO event_refs (org, ref, id) VALUES " + values(n, 3) + " ON CONFLICT DO NOTHING"
-}
-
-// hotTexts are the statements that every shipment runs.
-func hotTexts() []string {
-	return []string{insertText(rowsPerInsert), refsText(rowsPerInsert), rollUpText()}
-}
-
-// insert inserts events and returns those that were not there.
-func insert(ctx context.Context, tx querier, events []*metering.Event) ([]*metering.Event, error) {
-	args := make([]any, 0, len(events)*eventColumns)
-	buffer := make([]byte, 0, 1024)
-	for _, e := range events {
-		document, err := e.AppendJSON(buffer[:0])
-		buffer = document
-		if err != nil {
-			return nil, fmt.Errorf("encode event: %w: %w", metering.ErrInvalid, err)
-		}
-		if !clean(e.Org) || !clean(e.Customer) || !clean(e.Key) || !clean(e.Name) || !clean(e.Model) || bytes.Contains(document, []byte(`\u0000`)) {
-			return nil, fmt.Errorf("the event has text that is not valid UTF-8, or NUL: %w", metering.ErrInvalid)
-		}
-		args = append(args, e.Org, e.ID[:], e.Customer, int64(e.At), e.Name, e.Key, modelOf(e), string(e.Outcome), e.Journal, int64(e.FactSeq), string(document))
-	}
-	n, err := tx.hot(ctx, insertText(len(events)), args...)
-	if err != nil {
-		return nil, err
-	}
-	inserted := events
-	if n != int64(len(events)) {
-		if inserted, err = ours(ctx, tx, events); err != nil {
-			return nil, err
-		}
-	}
-	return inserted, refer(ctx, tx, inserted)
-}
-
-// ours finds which of the events stand as they are, where some were there
-// before: a copied journal, or a shipment of another epoch. The position in
-// the journal tells them apart.
-func ours(ctx context.Context, tx querier, events []*metering.Event) ([]*metering.Event, error) {
-	out := make([]*metering.Event, 0, len(events))
-	for _, e := range events {
-		var journal string
-		var seq int64
-		err := tx.row(ctx, `SELECT journal, seq FROM events WHERE org = $1 AND id = $2`, e.Org, e.ID[:]).Scan(&journal, &seq)
-		if err != nil {
-			return nil, err
-		}
-		if journal == e.Journal && uint64(seq) == e.FactSeq {
-			out = append(out, e)
-		}
-	}
-	return out, nil
-}
-
-// refer makes events known by the provider's ids and the client's.
-func refer(ctx context.Context, tx querier, events []*metering.Event) error {
-	var args []any
-	for _, e := range events {
-		for _, ref := range []string{e.ProviderID, e.Usage.ObjectID, e.ClientID} {
-			if ref != "" {
-				args = append(args, e.Org, refHash(ref), e.ID[:])
-			}
-		}
-	}
-	for len(args) > 0 {
-		n := min(rowsPerInsert, len(args)/3)
-		if _, err := tx.hot(ctx, refsText(n), args[:3*n]...); err != nil {
-			return fmt.Errorf("references: %w", err)
-		}
-		args = args[3*n:]
-	}
-	return nil
-}
-
-// refHash stands for a reference in the index: eight bytes instead of up to a
-// hundred. What it finds is compared with the reference itself.
-func refHash(ref string) int64 {
-	h := fnv.New64a()
-	_, _ = h.Write([]byte(ref)) // never fails
-	return int64(h.Sum64())
-}
-
-func quarantine(ctx context.Context, tx querier, e *metering.Event, reason error) error {
-	record, err := json.Marshal(e)
-	if err != nil {
-		record = []byte(`{"unreadable":true}`)
-	}
-	org := e.Org
-	if !clean(org) || org == "" {
-		org = metering.DefaultOrg
-	}
-	text := strings.ToValidUTF8(strings.ReplaceAll(reason.Error(), "\x00", ""), "?")
-	_, err = tx.exec(ctx, `INSERT INTO quarantine (org, journal, seq, event, reason, record, at) VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT DO NOTHING`,
-		org, e.Journal, int64(e.FactSeq), e.ID.String(), text, record, int64(metering.MicrosOf(time.Now())))
-	if err != nil {
-		return fmt.Errorf("quarantine event %s: %w", e.ID, err)
-	}
-	return nil
-}
-
-// rollUp adds the events to their hours.
-func rollUp(ctx context.Context, tx querier, events []*metering.Event) error {
-	added := make(map[group]*sums)
-	var order []group
-	for _, e := range events {
-		g, v := groupOf(e), sumsOf(e)
-		if have := added[g]; have != nil {
-			have.add(&v)
-			continue
-		}
-		added[g] = &v
-		order = append(order, g)
-	}
-	for _, g := range order {
-		v := added[g]
-		// Picos are carried, so that the column does not overflow.
-		cost := metering.Cost{Micros: v[12], Picos: v[13]}.Normal()
-		v[12], v[13] = cost.Micros, cost.Picos
-		args := []any{g.org, g.customer, int64(g.hour), g.key, g.model, g.provider, g.test}
-		for _, n := range v {
-			args = append(args, n)
-		}
-		if _, err := tx.hot(ctx, rollUpText(), args...); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func rollUpText() string {
-	names := strings.Split(sumColumns, ", ")
-	for i, n := range names {
-		names[i] = n + " = rollups." + n + " + excluded." + n
-	}
-	return "INSERT INTO rollups (org, customer, hour, key, model, provider, test, " + sumColumns + ") VALUES " + values(1, 7+len(sums{})) +
-		" ON CONFLICT (org, customer, hour, key, model, provider, test) DO UPDATE SET " + strings.Join(names, ", ")
-}
-
-// position remembers the last fact of each customer.
-func position(ctx context.Context, tx querier, events []*metering.Event) error {
-	type owner struct{ org, customer, journal string }
+// position remembers the last fact of each customer, quarantined ones too: the
+// counters have settled them.
+func position(ctx context.Context, tx querier, journal string, events []*metering.Event) error {
+	type owner struct{ org, customer string }
 	last := make(map[owner]uint64)
 	for _, e := range events {
 		if clean(e.Org) && clean(e.Customer) {
-			last[owner{e.Org, e.Customer, e.Journal}] = e.FactSeq
+			o := owner{cut(e.Org, maxOrg), cut(e.Customer, maxLabel)}
+			last[o] = max(last[o], e.FactSeq)
 		}
 	}
-	for o, seq := range last {
-		_, err := tx.exec(ctx, `INSERT INTO positions (org, customer, journal, seq) VALUES ($1, $2, $3, $4)
-			ON CONFLICT (org, customer, journal) DO UPDATE SET seq = excluded.seq`, o.org, o.customer, o.journal, int64(seq))
-		if err != nil {
-			return fmt.Errorf("position of customer %s: %w", o.customer, err)
-		}
+	owners := make([]owner, 0, len(last))
+	for o := range last {
+		owners = append(owners, o)
+	}
+	slices.SortFunc(owners, func(a, b owner) int { return cmp.Or(cmp.Compare(a.org, b.org), cmp.Compare(a.customer, b.customer)) })
+	b := bulk{
+		table: "positions", columns: []column{{"org_id", "text"}, {"customer", "bytea"}, {"journal", "text"}, {"seq", "bigint"}},
+		conflict: "(org_id, customer, journal) DO UPDATE SET seq = excluded.seq",
+	}
+	for _, o := range owners {
+		b.add(o.org, pack(o.customer), journal, int64(last[o]))
+	}
+	if err := b.run(ctx, tx); err != nil {
+		return fmt.Errorf("positions of customers: %w", err)
 	}
 	return nil
 }

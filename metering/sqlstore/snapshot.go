@@ -8,49 +8,100 @@ import (
 	"github.com/weirhq/weir/metering"
 )
 
-// Snapshot reads what a customer used in windows of whole hours, and up to
-// which fact of each journal, at one instant.
+// Snapshot reads what a customer used in windows, and up to which fact of each
+// journal that is, at one instant. Usage of test keys is in no window, and
+// neither are reported events, which have no key: no limit counted them.
 func (s *Store) Snapshot(ctx context.Context, slot metering.Slot, windows []metering.Window) (metering.Snapshot, error) {
 	out := metering.Snapshot{Slot: slot, Positions: make(map[string]uint64)}
-	tx, err := s.reader.BeginTx(ctx, &sql.TxOptions{Isolation: s.steady(), ReadOnly: true})
-	if err != nil {
-		return out, fmt.Errorf("read totals: %w", err)
+	type counted struct {
+		key string
+		span
 	}
-	defer func() { _ = tx.Rollback() }() // it only read
-	q := querier{s, tx}
-	err = q.each(ctx, func(r *sql.Rows) error {
-		var journal string
-		var seq int64
-		if err := r.Scan(&journal, &seq); err != nil {
-			return err
-		}
-		out.Positions[journal] = uint64(seq)
-		return nil
-	}, `SELECT journal, seq FROM positions WHERE org = $1 AND customer = $2`, slot.Org, slot.Customer)
-	if err != nil {
-		return out, fmt.Errorf("read positions: %w", err)
-	}
-	for _, w := range windows {
-		var requests, tokens int64
-		err := q.row(ctx, `SELECT CAST(COALESCE(SUM(requests), 0) AS BIGINT), CAST(COALESCE(SUM(input_tokens + output_tokens), 0) AS BIGINT) FROM rollups
-			WHERE org = $1 AND customer = $2 AND hour >= $3 AND hour < $4 AND test = 0`,
-			slot.Org, slot.Customer, int64(w.Start), int64(w.End)).Scan(&requests, &tokens)
+	known := make(map[counted]*sums) // windows differ in their unit alone, mostly
+	err := s.snapshot(ctx, "read totals of a customer", func(q querier) error {
+		err := q.each(ctx, func(r *sql.Rows) error {
+			var journal string
+			var seq int64
+			if err := r.Scan(&journal, &seq); err != nil {
+				return err
+			}
+			out.Positions[journal] = uint64(seq)
+			return nil
+		}, `SELECT journal, seq FROM positions WHERE org_id = $1 AND customer = $2`, slot.Org, pack(slot.Customer))
 		if err != nil {
-			return out, fmt.Errorf("read totals: %w", err)
+			return fmt.Errorf("positions: %w", err)
 		}
-		amount := requests
-		if w.Unit == metering.UnitTokens {
-			amount = tokens
+		for _, w := range windows {
+			c := counted{w.Key, span{w.Start, w.End}}
+			if known[c] == nil {
+				if known[c], err = s.counted(ctx, q, slot, w.Key, c.span); err != nil {
+					return err
+				}
+			}
+			amount, err := amountOf(known[c], w.Unit)
+			if err != nil {
+				return err
+			}
+			out.Totals = append(out.Totals, metering.Addition{Window: w, Amount: amount})
 		}
-		out.Totals = append(out.Totals, metering.Addition{Window: w, Amount: amount})
-	}
-	return out, nil
+		return nil
+	})
+	return out, err
 }
 
-// steady is the isolation under which several reads see one instant.
-func (s *Store) steady() sql.IsolationLevel {
-	if s.writer == s.reader {
-		return sql.LevelRepeatableRead
+func amountOf(v *sums, unit metering.Unit) (int64, error) {
+	switch unit {
+	case metering.UnitRequests:
+		return v[sumRequests], nil
+	case metering.UnitTokens:
+		t := v.totals()
+		return t.Total, nil
+	case metering.UnitCost:
+		return v[sumNanos], nil
+	default:
+		return 0, fmt.Errorf("unit %q: %w", unit, metering.ErrInvalid)
 	}
-	return sql.LevelDefault // a SQLite transaction does
+}
+
+// counted sums what limits count, of a key or of all keys of a customer.
+func (s *Store) counted(ctx context.Context, q querier, slot metering.Slot, key string, w span) (*sums, error) {
+	all := new(sums)
+	add := func(query string, c condition) error {
+		var v sums
+		if err := q.row(ctx, query+c.where(), c.args...).Scan(v.pointers()...); err != nil {
+			return err
+		}
+		all.add(&v)
+		return nil
+	}
+	whole, edges := w.split()
+	if !whole.empty() {
+		var c condition
+		c.and("org_id = ? AND customer = ?", slot.Org, pack(slot.Customer))
+		c.within("hour", whole)
+		c.and("test = 0")
+		ofKey(&c, key)
+		if err := add("SELECT "+rollupSums()+" FROM rollups", c); err != nil {
+			return nil, err
+		}
+	}
+	for _, edge := range edges {
+		var c condition
+		c.and("org_id = ? AND customer = ?", slot.Org, pack(slot.Customer))
+		c.within("at", edge)
+		c.and("NOT test")
+		ofKey(&c, key)
+		if err := add("SELECT "+eventSums()+" FROM events", c); err != nil {
+			return nil, err
+		}
+	}
+	return all, nil
+}
+
+func ofKey(c *condition, key string) {
+	if key == "" {
+		c.and("key <> ?", []byte{})
+	} else {
+		c.and("key = ?", pack(key))
+	}
 }

@@ -5,23 +5,27 @@ package sqlstore
 import (
 	"context"
 	"database/sql"
+	"database/sql/driver"
 	"errors"
 	"fmt"
 	"net/url"
-	"strconv"
+	"os"
 	"strings"
 	"sync"
 	"time"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
-	_ "github.com/jackc/pgx/v5/stdlib" // the driver "pgx"
-	"modernc.org/sqlite"
+	"github.com/jackc/pgx/v5/stdlib"
+	_ "modernc.org/sqlite" // the driver "sqlite"
 
 	"github.com/weirhq/weir/deploy/schema"
 	"github.com/weirhq/weir/metering"
 )
 
 const (
+	// writeTries is how often a transaction is run before its caller is told;
+	// with the pauses between them, within a second.
 	writeTries = 8
 	maxOpen    = 16
 )
@@ -33,11 +37,11 @@ type Store struct {
 	writer  *sql.DB // SQLite has one writer at a time
 	reader  *sql.DB
 
-	texts    sync.Map // SQL text → the engine's own
-	prepared sync.Map // SQL text → *sql.Stmt of the writer
+	texts sync.Map // SQL text → the engine's own
 
 	meters     meterCache
 	partitions partitions
+	inflaters  inflaters
 }
 
 // Open opens the database at a URL, sqlite:/path or postgres://…, and brings it
@@ -65,11 +69,6 @@ func Open(ctx context.Context, address string) (*Store, error) {
 	if err := s.ensurePartitions(ctx, time.Now()); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
-	for _, query := range hotTexts() {
-		if err := s.prepare(ctx, query); err != nil {
-			return nil, errors.Join(err, s.Close())
-		}
-	}
 	return s, nil
 }
 
@@ -84,15 +83,25 @@ func redact(err error) error {
 
 func (s *Store) openSQLite(path string) error {
 	s.engine = schema.SQLite
-	q := url.Values{"_pragma": {"journal_mode(WAL)", "synchronous(FULL)", "busy_timeout(10000)", "foreign_keys(ON)", "cache_size(-32768)", "wal_autocheckpoint(4000)"}, "_txlock": {"immediate"}}
+	// SQLite would make the file readable for everybody; what it makes beside it
+	// takes the mode of the file.
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
+	if err == nil {
+		err = f.Close()
+	}
+	if err != nil {
+		return fmt.Errorf("open SQLite: %w", err)
+	}
+	q := url.Values{"_pragma": {"journal_mode(WAL)", "synchronous(FULL)", "busy_timeout(10000)", "foreign_keys(ON)", "cache_size(-32768)", "wal_autocheckpoint(4000)"}}
 	dsn := "file:" + (&url.URL{Path: path}).EscapedPath() + "?" + q.Encode()
-	var err error
-	if s.writer, err = sql.Open("sqlite", dsn); err != nil {
+	// A write transaction takes the lock when it begins, so that it waits for
+	// another process then and does not fail in its middle.
+	if s.writer, err = sql.Open("sqlite", dsn+"&_txlock=immediate"); err != nil {
 		return fmt.Errorf("open SQLite: %w", err)
 	}
 	s.writer.SetMaxOpenConns(1)
 	if s.reader, err = sql.Open("sqlite", dsn+"&_pragma=query_only(ON)"); err != nil {
-		return fmt.Errorf("open SQLite: %w", err)
+		return errors.Join(fmt.Errorf("open SQLite: %w", err), s.writer.Close())
 	}
 	s.reader.SetMaxOpenConns(4)
 	return nil
@@ -100,10 +109,24 @@ func (s *Store) openSQLite(path string) error {
 
 func (s *Store) openPostgres(address string) error {
 	s.engine = schema.Postgres
-	db, err := sql.Open("pgx", address)
+	config, err := pgx.ParseConfig(address)
 	if err != nil {
 		return fmt.Errorf("open PostgreSQL: %w", redact(err))
 	}
+	if config.ValidateConnect == nil {
+		config.ValidateConnect = pgconn.ValidateConnectTargetSessionAttrsReadWrite
+	}
+	for name, value := range map[string]string{
+		"application_name": "weir",
+		// A process that stops in the middle of a transaction must not hold the
+		// rows of its journal against the one that takes over.
+		"idle_in_transaction_session_timeout": "60000",
+	} {
+		if _, set := config.RuntimeParams[name]; !set {
+			config.RuntimeParams[name] = value
+		}
+	}
+	db := stdlib.OpenDB(*config)
 	db.SetMaxOpenConns(maxOpen)
 	db.SetMaxIdleConns(maxOpen / 2)
 	db.SetConnMaxIdleTime(5 * time.Minute)
@@ -115,120 +138,13 @@ func (s *Store) openPostgres(address string) error {
 // Close closes every connection.
 func (s *Store) Close() error {
 	err := s.writer.Close()
-	if s.reader != s.writer && s.reader != nil {
+	if s.reader != s.writer {
 		err = errors.Join(err, s.reader.Close())
 	}
 	if err != nil {
 		return fmt.Errorf("close the database: %w", err)
 	}
 	return nil
-}
-
-// text is the engine's form of a SQL text, whose placeholders are $1, $2, ….
-func (s *Store) text(query string) string {
-	if s.engine == schema.Postgres {
-		return query
-	}
-	if t, ok := s.texts.Load(query); ok {
-		return t.(string)
-	}
-	t := plain(query)
-	s.texts.Store(query, t)
-	return t
-}
-
-// plain writes placeholders as SQLite has them: without numbers where each
-// stands once and in order, because it looks numbered ones up one by one
-// (sqlite3VListNumToName), which is quadratic in an insert of many rows.
-func plain(query string) string {
-	parts := strings.Split(query, "$")
-	ordered := true
-	for i, part := range parts[1:] {
-		number := strconv.Itoa(i + 1)
-		rest, ok := strings.CutPrefix(part, number)
-		ordered = ordered && ok && (rest == "" || rest[0] < '0' || rest[0] > '9')
-	}
-	if !ordered {
-		return strings.Join(parts, "?")
-	}
-	var b strings.Builder
-	b.WriteString(parts[0])
-	for i, part := range parts[1:] {
-		b.WriteByte('?')
-		b.WriteString(strings.TrimPrefix(part, strconv.Itoa(i+1)))
-	}
-	return b.String()
-}
-
-// querier runs queries: the database itself, or a transaction.
-type querier struct {
-	s  *Store
-	on interface {
-		ExecContext(context.Context, string, ...any) (sql.Result, error)
-		QueryContext(context.Context, string, ...any) (*sql.Rows, error)
-		QueryRowContext(context.Context, string, ...any) *sql.Row
-	}
-}
-
-func (s *Store) read() querier { return querier{s, s.reader} }
-
-// exec runs a statement and returns how many rows it changed.
-func (q querier) exec(ctx context.Context, query string, args ...any) (int64, error) {
-	return affected(q.on.ExecContext(ctx, q.s.text(query), args...))
-}
-
-// hot is exec for a statement that every shipment runs: it is parsed once.
-func (q querier) hot(ctx context.Context, query string, args ...any) (int64, error) {
-	tx, ok := q.on.(*sql.Tx)
-	if !ok {
-		return q.exec(ctx, query, args...)
-	}
-	have, ok := q.s.prepared.Load(query)
-	if !ok {
-		// Within the transaction: SQLite has one writing connection, which is ours.
-		fresh, err := tx.PrepareContext(ctx, q.s.text(query))
-		if err != nil {
-			return 0, err
-		}
-		return affected(fresh.ExecContext(ctx, args...))
-	}
-	return affected(tx.StmtContext(ctx, have.(*sql.Stmt)).ExecContext(ctx, args...))
-}
-
-// prepare parses a statement for hot, before there are transactions.
-func (s *Store) prepare(ctx context.Context, query string) error {
-	stmt, err := s.writer.PrepareContext(ctx, s.text(query))
-	if err != nil {
-		return fmt.Errorf("prepare %.60q: %w", query, err)
-	}
-	s.prepared.Store(query, stmt)
-	return nil
-}
-
-func affected(r sql.Result, err error) (int64, error) {
-	if err != nil {
-		return 0, err
-	}
-	return r.RowsAffected()
-}
-
-func (q querier) row(ctx context.Context, query string, args ...any) *sql.Row {
-	return q.on.QueryRowContext(ctx, q.s.text(query), args...)
-}
-
-// each calls scan for every row.
-func (q querier) each(ctx context.Context, scan func(*sql.Rows) error, query string, args ...any) (err error) {
-	rows, err := q.on.QueryContext(ctx, q.s.text(query), args...)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, rows.Close()) }()
-	for rows.Next() {
-		if err := scan(rows); err != nil {
-			return err
-		}
-	}
-	return rows.Err()
 }
 
 // write runs do in a transaction, again if the engine asks for that or the
@@ -254,110 +170,28 @@ func (s *Store) write(ctx context.Context, what string, do func(querier) error) 
 }
 
 func (s *Store) attempt(ctx context.Context, do func(querier) error) (err error) {
-	tx, err := s.writer.BeginTx(ctx, nil)
+	conn, err := s.writer.Conn(ctx)
 	if err != nil {
 		return err
 	}
 	defer func() {
-		if err != nil {
-			if rollback := tx.Rollback(); rollback != nil && !errors.Is(rollback, sql.ErrTxDone) {
-				err = errors.Join(err, rollback)
-			}
+		if err != nil && readOnly(err) {
+			// The pool must not hand it out again.
+			_ = conn.Raw(func(any) error { return driver.ErrBadConn }) // that is its answer
+		}
+		if end := conn.Close(); end != nil && !errors.Is(end, sql.ErrConnDone) {
+			err = errors.Join(err, end)
 		}
 	}()
+	tx, err := conn.BeginTx(ctx, nil)
+	if err != nil {
+		return err
+	}
 	if err := do(querier{s, tx}); err != nil {
+		if rollback := tx.Rollback(); rollback != nil && !errors.Is(rollback, sql.ErrTxDone) && !lost(rollback) {
+			return errors.Join(err, rollback)
+		}
 		return err
 	}
 	return tx.Commit()
-}
-
-// again reports errors after which the whole transaction can be run again.
-func again(err error) bool {
-	var pg *pgconn.PgError
-	if errors.As(err, &pg) {
-		switch pg.Code[:2] {
-		case "40", "57", "53": // serialization and deadlock, shutdown, resources
-			return true
-		}
-		return false
-	}
-	var lite *sqlite.Error
-	if errors.As(err, &lite) {
-		code := lite.Code() & 0xff
-		return code == 5 || code == 6 // SQLITE_BUSY, SQLITE_LOCKED
-	}
-	return false
-}
-
-// refused reports that the database will never take what it was given.
-func refused(err error) bool {
-	var pg *pgconn.PgError
-	if errors.As(err, &pg) {
-		switch pg.Code[:2] {
-		case "21", "22", "23", "54": // cardinality, data, integrity, limits
-			return true
-		}
-		return false
-	}
-	var lite *sqlite.Error
-	if errors.As(err, &lite) {
-		switch lite.Code() & 0xff {
-		case 18, 19, 20, 25: // too big, constraint, mismatch, range
-			return true
-		}
-	}
-	return false
-}
-
-// taken reports a value that has to be unique and is not.
-func taken(err error) bool {
-	var pg *pgconn.PgError
-	if errors.As(err, &pg) {
-		return pg.Code == "23505"
-	}
-	var lite *sqlite.Error
-	return errors.As(err, &lite) && (lite.Code() == 2067 || lite.Code() == 1555)
-}
-
-// values writes n groups of width placeholders: ($1,$2),($3,$4).
-func values(n, width int) string {
-	var b strings.Builder
-	arg := 1
-	for i := range n {
-		if i > 0 {
-			b.WriteByte(',')
-		}
-		b.WriteByte('(')
-		for j := range width {
-			if j > 0 {
-				b.WriteByte(',')
-			}
-			b.WriteByte('$')
-			b.WriteString(strconv.Itoa(arg))
-			arg++
-		}
-		b.WriteByte(')')
-	}
-	return b.String()
-}
-
-// absent turns no rows into metering.ErrNotFound.
-func absent(err error, what string) error {
-	if errors.Is(err, sql.ErrNoRows) {
-		return fmt.Errorf("%s: %w", what, metering.ErrNotFound)
-	}
-	if err != nil {
-		return fmt.Errorf("%s: %w", what, err)
-	}
-	return nil
-}
-
-// storable refuses text that no engine keeps.
-func storable(texts ...string) error {
-	for _, t := range texts {
-		if !clean(t) {
-			return fmt.Errorf("text %.40q is not valid UTF-8, or has NUL: %w", t, metering.ErrInvalid)
-		}
-	}
-	return nil
 }

@@ -1,42 +1,71 @@
 package sqlstore
 
 import (
+	"strconv"
 	"strings"
 
 	"github.com/weirhq/weir/metering"
 )
 
-// sums are the columns of a rollup that add up.
-type sums [17]int64
+// sums are the columns of a rollup that add up, in the order of sumNames.
+type sums [16]int64
 
-// sumColumns are their names, in order.
-const sumColumns = "requests, input, cache_read, cache_write, output, reasoning, audio_input, audio_output, image_input, image_output, " +
-	"input_tokens, output_tokens, micros, picos, estimated, unpriced, unmetered"
+// Places in sums behind the nine classes of tokens.
+const (
+	sumRequests = iota
+	sumMicros   = iota + 9
+	sumPicos
+	sumNanos
+	sumEstimated
+	sumUnpriced
+	sumUnmetered
+)
 
-// addUp is the SQL that adds each of them up.
-func addUp() string {
-	return "SUM(" + strings.ReplaceAll(sumColumns, ", ", "), SUM(") + ")"
+const sumNames = "requests, input, cache_read, cache_write, output, reasoning, audio_input, audio_output, image_input, image_output, " +
+	"micros, picos, nanos, estimated, unpriced, unmetered"
+
+// summed is the SQL of a sum that fits, because events are bounded.
+func summed(of string) string { return "CAST(COALESCE(SUM(" + of + "), 0) AS BIGINT)" }
+
+// rollupSums is the SQL that sums rollups.
+func rollupSums() string {
+	names := strings.Split(sumNames, ", ")
+	for i, n := range names {
+		names[i] = summed(n)
+	}
+	return strings.Join(names, ", ")
+}
+
+// eventSums is the SQL that sums events to the same columns, from what is in
+// their rows.
+func eventSums() string {
+	parts := []string{"COUNT(*)"}
+	for _, class := range strings.Split(sumNames, ", ")[1:10] {
+		parts = append(parts, summed(class))
+	}
+	return strings.Join(append(parts,
+		summed("micros"), summed("picos"), summed("COALESCE(micros, 0) * 1000 + (COALESCE(picos, 0) + 999) / 1000"),
+		summed("CASE WHEN usage_state IN ('partial', 'estimated', 'unknown') THEN 1 ELSE 0 END"),
+		summed("CASE WHEN cost_state IN ('', 'unpriced') THEN 1 ELSE 0 END"),
+		summed("CASE WHEN raw AND NOT metered THEN 1 ELSE 0 END")), ", ")
 }
 
 // sumsOf is what an event adds.
 func sumsOf(e *metering.Event) sums {
 	c := e.Usage.Tokens.Classes()
-	out := sums{
-		1, c.Input, c.CacheRead, c.CacheWrite, c.Output, c.Reasoning, c.AudioInput, c.AudioOutput, c.ImageInput, c.ImageOutput,
-		e.Usage.Tokens.Input(), e.Usage.Tokens.Output(), 0, 0, 0, 0, 0,
-	}
-	switch e.CostState {
-	case metering.CostUnpriced, metering.CostUnrated:
-		out[15] = 1
-	default:
+	out := sums{1, c.Input, c.CacheRead, c.CacheWrite, c.Output, c.Reasoning, c.AudioInput, c.AudioOutput, c.ImageInput, c.ImageOutput}
+	if priced(e) {
 		cost := e.Cost.Normal()
-		out[12], out[13] = cost.Micros, cost.Picos
+		out[sumMicros], out[sumPicos] = cost.Micros, cost.Picos
+		out[sumNanos] = cost.Micros*1000 + (cost.Picos+999)/1000
+	} else {
+		out[sumUnpriced] = 1
 	}
 	if e.Estimated() {
-		out[14] = 1
+		out[sumEstimated] = 1
 	}
-	if !e.Metered && e.Endpoint == "raw" {
-		out[16] = 1
+	if !e.Metered && e.Endpoint == endpointRaw {
+		out[sumUnmetered] = 1
 	}
 	return out
 }
@@ -54,8 +83,10 @@ func (s *sums) totals() metering.UsageTotals {
 		AudioInput: s[6], AudioOutput: s[7], ImageInput: s[8], ImageOutput: s[9],
 	}
 	return metering.UsageTotals{
-		Requests: s[0], Classes: c, Total: c.Total(), InputTokens: s[10], OutputTokens: s[11],
-		Cost: metering.Cost{Micros: s[12], Picos: s[13]}.Normal(), Estimated: s[14], Unpriced: s[15], Unmetered: s[16],
+		Requests: s[sumRequests], Classes: c, Total: c.Total(),
+		InputTokens: c.Input + c.CacheRead + c.CacheWrite + c.AudioInput + c.ImageInput, OutputTokens: c.Output + c.Reasoning + c.AudioOutput + c.ImageOutput,
+		Cost:      metering.Cost{Micros: s[sumMicros], Picos: s[sumPicos]}.Normal(),
+		Estimated: s[sumEstimated], Unpriced: s[sumUnpriced], Unmetered: s[sumUnmetered],
 	}
 }
 
@@ -68,21 +99,20 @@ func (s *sums) pointers() []any {
 	return out
 }
 
-// group is what a rollup is kept by.
-type group struct {
-	org, customer        string
-	hour                 metering.Micros
-	key, model, provider string
-	test                 int64
+// carried is the same with less than a micro-dollar in picos.
+func (s sums) carried() sums {
+	cost := metering.Cost{Micros: s[sumMicros], Picos: s[sumPicos]}.Normal()
+	s[sumMicros], s[sumPicos] = cost.Micros, cost.Picos
+	return s
 }
 
-func groupOf(e *metering.Event) group {
-	g := group{org: e.Org, customer: e.Customer, hour: e.At.Hour(), key: e.Key, model: modelOf(e), provider: e.Provider}
-	if e.Test {
-		g.test = 1
+// named lists what is not zero.
+func (s sums) named() string {
+	var out []string
+	for i, name := range strings.Split(sumNames, ", ") {
+		if s[i] != 0 {
+			out = append(out, name+"="+strconv.FormatInt(s[i], 10))
+		}
 	}
-	return g
+	return strings.Join(out, " ")
 }
-
-// modelOf is the model that usage is reported under: the one that was asked for.
-func modelOf(e *metering.Event) string { return e.Model }

@@ -3,58 +3,68 @@ package sqlstore
 import (
 	"context"
 	"database/sql"
+	"encoding/json"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
 	"github.com/weirhq/weir/metering"
 )
 
-const hour = metering.Micros(time.Hour / time.Microsecond)
+// quarter is the step in which events are summed by the day: every zone is a
+// whole number of quarters of an hour from UTC, since 1972.
+const quarter = hour / 4
 
-// Usage sums usage by groups: whole hours from the rollups, the hours at the
-// edges from their events. Tags are in no rollup: a group by tag reads events.
+// Usage sums usage by groups, exactly: whole hours from the rollups, the hours
+// at the edges from their events. Tags are in no rollup: a group by tag reads
+// events, and so does one by day in a zone whose days begin within an hour of
+// UTC. Groups are "model", "key", "day", "customer", "provider", "test" ("true"
+// or "false") and "tag:NAME"; usage of test keys is in the sums.
 func (s *Store) Usage(ctx context.Context, q metering.UsageQuery) ([]metering.UsageRow, metering.UsageTotals, error) {
-	t := &tally{query: q, zone: q.Zone, rows: make(map[string]*tallyRow)}
+	t := &tally{s: s, query: q, zone: q.Zone, rows: make(map[string]*tallyRow)}
 	if t.zone == nil {
 		t.zone = time.UTC
 	}
-	tx, err := s.reader.BeginTx(ctx, &sql.TxOptions{Isolation: s.steady(), ReadOnly: true})
-	if err != nil {
-		return nil, metering.UsageTotals{}, fmt.Errorf("usage: %w", err)
+	for _, by := range q.By {
+		if !slices.Contains([]string{"model", "key", "day", "customer", "provider", "test"}, by) && !strings.HasPrefix(by, "tag:") {
+			return nil, metering.UsageTotals{}, fmt.Errorf("usage by %.60q: %w", by, metering.ErrInvalid)
+		}
 	}
-	defer func() { _ = tx.Rollback() }() // it only read
-	on := querier{s, tx}
-	byTag := slices.ContainsFunc(q.By, func(g string) bool { return strings.HasPrefix(g, "tag:") })
-	whole := span{q.From, q.To}
-	if byTag || !s.hourly(t.zone, q.By) {
-		err = t.events(ctx, on, whole)
-	} else {
-		err = t.split(ctx, on, whole)
-	}
+	err := s.snapshot(ctx, "usage", func(on querier) error {
+		span := span{q.From, q.To}
+		if span.empty() {
+			return nil
+		}
+		fromRollups, err := t.hourly(ctx, on, span)
+		if err != nil {
+			return err
+		}
+		if !fromRollups {
+			return t.events(ctx, on, span)
+		}
+		whole, edges := span.split()
+		for _, edge := range edges {
+			if err := t.events(ctx, on, edge); err != nil {
+				return err
+			}
+		}
+		if whole.empty() {
+			return nil
+		}
+		return t.rollups(ctx, on, whole)
+	})
 	if err != nil {
-		return nil, metering.UsageTotals{}, fmt.Errorf("usage: %w", err)
+		return nil, metering.UsageTotals{}, err
 	}
 	rows, totals := t.result()
 	return rows, totals, nil
 }
 
-// hourly reports whether rollups can answer: days of a zone begin on whole
-// hours of UTC.
-func (s *Store) hourly(zone *time.Location, by []string) bool {
-	if !slices.Contains(by, "day") {
-		return true
-	}
-	_, offset := time.Now().In(zone).Zone()
-	return offset%3600 == 0
-}
-
-// span is a stretch of time; zero is without a bound.
-type span struct{ from, to metering.Micros }
-
 // tally adds usage up by group.
 type tally struct {
+	s     *Store
 	query metering.UsageQuery
 	zone  *time.Location
 	rows  map[string]*tallyRow
@@ -62,193 +72,186 @@ type tally struct {
 }
 
 type tallyRow struct {
-	group map[string]string
+	values []string
 	sums
 }
 
-// split answers whole hours from rollups and the rest from events.
-func (t *tally) split(ctx context.Context, on querier, w span) error {
-	first, last := w.from.Hour(), w.to.Hour()
-	if w.from != first {
-		first += hour
-	}
-	if w.from == 0 {
-		first = 0
-	}
-	if w.to == 0 {
-		return t.edges(ctx, on, w.from, first, span{first, 0})
-	}
-	if first > last { // within one hour
-		return t.events(ctx, on, w)
-	}
-	if last < w.to {
-		if err := t.events(ctx, on, span{last, w.to}); err != nil {
-			return err
+// hourly reports whether rollups can answer.
+func (t *tally) hourly(ctx context.Context, on querier, w span) (bool, error) {
+	for _, by := range t.query.By {
+		if strings.HasPrefix(by, "tag:") {
+			return false, nil
 		}
 	}
-	return t.edges(ctx, on, w.from, first, span{first, last})
+	if t.zone == time.UTC || !slices.Contains(t.query.By, "day") {
+		return true, nil
+	}
+	var first, last metering.Micros
+	err := on.row(ctx, `SELECT COALESCE(MIN(hour), 0), COALESCE(MAX(hour), 0) FROM rollups WHERE org_id = $1`, t.query.Org).Scan(&first, &last)
+	if err != nil {
+		return false, err
+	}
+	if w.to != 0 {
+		last = min(last, w.to)
+	}
+	return wholeHours(t.zone, max(first, w.from).Time(), last.Time()), nil
 }
 
-func (t *tally) edges(ctx context.Context, on querier, from, first metering.Micros, whole span) error {
-	if from < first {
-		if err := t.events(ctx, on, span{from, first}); err != nil {
-			return err
+// wholeHours reports whether a zone is a whole number of hours from UTC all the
+// time between two instants.
+func wholeHours(zone *time.Location, from, to time.Time) bool {
+	for at := from.In(zone); ; {
+		if _, offset := at.Zone(); offset%3600 != 0 {
+			return false
 		}
+		_, end := at.ZoneBounds()
+		if end.IsZero() || end.After(to) {
+			return true
+		}
+		at = end
 	}
-	return t.rollups(ctx, on, whole)
+}
+
+// dimension is a column by which sums are grouped.
+type dimension struct {
+	expression string
+	scan       func() any
+	text       func(scanned any) string
+}
+
+func plain(expression string) dimension {
+	return dimension{expression, func() any { return new(string) }, func(v any) string { return *v.(*string) }}
+}
+
+func number(expression string) dimension {
+	return dimension{expression, func() any { return new(int64) }, func(v any) string { return strconv.FormatInt(*v.(*int64), 10) }}
+}
+
+func packed(expression string) dimension {
+	return dimension{expression, func() any { return new([]byte) }, func(v any) string { return unpack(*v.(*[]byte)) }}
 }
 
 func (t *tally) rollups(ctx context.Context, on querier, w span) error {
-	if w.to != 0 && w.from >= w.to {
-		return nil
-	}
 	var c condition
-	c.and("org = ?", t.query.Org)
+	c.and("org_id = ?", t.query.Org)
 	if t.query.Customer != "" {
-		c.and("customer = ?", t.query.Customer)
+		c.and("customer = ?", pack(t.query.Customer))
 	}
-	if w.from != 0 {
-		c.and("hour >= ?", int64(w.from))
-	}
-	if w.to != 0 {
-		c.and("hour < ?", int64(w.to))
-	}
-	return on.each(ctx, func(r *sql.Rows) error {
-		var g group
-		var v sums
-		if err := r.Scan(append([]any{&g.customer, &g.hour, &g.key, &g.model, &g.provider}, v.pointers()...)...); err != nil {
-			return err
-		}
-		t.add(g, nil, &v)
-		return nil
-	}, "SELECT customer, hour, key, model, provider, "+sumColumns+" FROM rollups"+c.where(), c.args...)
+	c.within("hour", w)
+	return t.read(ctx, on, "rollups", rollupSums(), c, map[string]dimension{
+		"model": plain("model"), "provider": plain("provider"), "key": packed("key"), "customer": packed("customer"), "test": number("test"), "day": number("hour"),
+	})
 }
 
 func (t *tally) events(ctx context.Context, on querier, w span) error {
-	if w.to != 0 && w.from >= w.to {
-		return nil
-	}
-	var c condition
-	c.and("org = ?", t.query.Org)
-	if t.query.Customer != "" {
-		c.and("customer = ?", t.query.Customer)
-	}
-	c.during(w, t.query.Customer == "")
-	return on.each(ctx, func(r *sql.Rows) error {
-		e, err := scanEvent(r)
-		if err != nil {
-			return err
-		}
-		v := sumsOf(e)
-		g := groupOf(e)
-		g.hour = e.At
-		t.add(g, e.Tags, &v)
-		return nil
-	}, eventSelect+c.where(), c.args...)
+	c := eventsDuring(t.query.Org, t.query.Customer, w)
+	step := strconv.FormatInt(int64(quarter), 10)
+	return t.read(ctx, on, "events", eventSums(), c, map[string]dimension{
+		"model": plain("model"), "provider": plain("provider"), "key": packed("key"), "customer": packed("customer"),
+		"test": number("CASE WHEN test THEN 1 ELSE 0 END"), "day": number("at - at % " + step), "tag": plain("COALESCE(tags, '')"),
+	})
 }
 
-func (t *tally) add(g group, tags []metering.Tag, v *sums) {
+// read adds the sums of a table by the columns that the groups are made of.
+func (t *tally) read(ctx context.Context, on querier, table, sum string, c condition, known map[string]dimension) error {
+	var names []string
+	for _, by := range t.query.By {
+		if strings.HasPrefix(by, "tag:") {
+			by = "tag"
+		}
+		if !slices.Contains(names, by) {
+			names = append(names, by)
+		}
+	}
+	var columns, grouped []string
+	for i, name := range names {
+		columns = append(columns, known[name].expression)
+		grouped = append(grouped, strconv.Itoa(i+1))
+	}
+	query := "SELECT " + strings.Join(append(columns, sum), ", ") + " FROM " + table + c.where()
+	if len(grouped) > 0 {
+		query += " GROUP BY " + strings.Join(grouped, ", ")
+	}
+	return on.each(ctx, func(r *sql.Rows) error {
+		var v sums
+		into := make([]any, len(names))
+		for i, name := range names {
+			into[i] = known[name].scan()
+		}
+		if err := r.Scan(append(slices.Clone(into), v.pointers()...)...); err != nil {
+			return err
+		}
+		found := make(map[string]string, len(names))
+		for i, name := range names {
+			found[name] = known[name].text(into[i])
+		}
+		return t.add(found, &v)
+	}, query, c.args...)
+}
+
+func (t *tally) add(found map[string]string, v *sums) error {
+	if v[sumRequests] == 0 {
+		return nil
+	}
 	t.total.add(v)
 	values := make([]string, len(t.query.By))
 	for i, by := range t.query.By {
-		values[i] = t.value(g, tags, by)
+		var err error
+		if values[i], err = t.value(found, by); err != nil {
+			return err
+		}
 	}
 	name := strings.Join(values, "\x00")
 	row := t.rows[name]
 	if row == nil {
-		row = &tallyRow{group: make(map[string]string, len(values))}
-		for i, by := range t.query.By {
-			row.group[by] = values[i]
-		}
+		row = &tallyRow{values: values}
 		t.rows[name] = row
 	}
 	row.add(v)
+	return nil
 }
 
-func (t *tally) value(g group, tags []metering.Tag, by string) string {
+func (t *tally) value(found map[string]string, by string) (string, error) {
 	switch by {
-	case "model":
-		return g.model
-	case "key":
-		return g.key
-	case "customer":
-		return g.customer
-	case "provider":
-		return g.provider
 	case "day":
-		return g.hour.Time().In(t.zone).Format(time.DateOnly)
+		at, err := strconv.ParseInt(found["day"], 10, 64)
+		return metering.Micros(at).Time().In(t.zone).Format(time.DateOnly), err
+	case "test":
+		return strconv.FormatBool(found["test"] == "1"), nil
 	}
-	name := strings.TrimPrefix(by, "tag:")
+	name, isTag := strings.CutPrefix(by, "tag:")
+	if !isTag {
+		return found[by], nil
+	}
+	if found["tag"] == "" {
+		return "", nil
+	}
+	var tags []metering.Tag
+	if err := json.Unmarshal([]byte(found["tag"]), &tags); err != nil {
+		return "", fmt.Errorf("decode tags: %w", err)
+	}
 	for _, tag := range tags {
 		if tag.Name == name {
-			return tag.Value
+			return tag.Value, nil
 		}
 	}
-	return ""
+	return "", nil
 }
 
 // result sorts the rows by their groups.
 func (t *tally) result() ([]metering.UsageRow, metering.UsageTotals) {
-	names := make([]string, 0, len(t.rows))
-	for name := range t.rows {
-		names = append(names, name)
+	rows := make([]*tallyRow, 0, len(t.rows))
+	for _, row := range t.rows {
+		rows = append(rows, row)
 	}
-	slices.Sort(names)
-	out := make([]metering.UsageRow, 0, len(names))
-	for _, name := range names {
-		row := t.rows[name]
-		out = append(out, metering.UsageRow{Group: row.group, UsageTotals: row.totals()})
+	slices.SortFunc(rows, func(a, b *tallyRow) int { return slices.Compare(a.values, b.values) })
+	out := make([]metering.UsageRow, 0, len(rows))
+	for _, row := range rows {
+		group := make(map[string]string, len(row.values))
+		for i, by := range t.query.By {
+			group[by] = row.values[i]
+		}
+		out = append(out, metering.UsageRow{Group: group, UsageTotals: row.totals()})
 	}
 	return out, t.total.totals()
-}
-
-// VerifyRollups compares every rollup with a direct sum over events and returns
-// the differences.
-func (s *Store) VerifyRollups(ctx context.Context, org string) ([]string, error) {
-	tx, err := s.reader.BeginTx(ctx, &sql.TxOptions{Isolation: s.steady(), ReadOnly: true})
-	if err != nil {
-		return nil, fmt.Errorf("verify rollups: %w", err)
-	}
-	defer func() { _ = tx.Rollback() }() // it only read
-	on := querier{s, tx}
-	want, have := make(map[group]*sums), make(map[group]sums)
-	err = on.each(ctx, func(r *sql.Rows) error {
-		e, err := scanEvent(r)
-		if err != nil {
-			return err
-		}
-		g, v := groupOf(e), sumsOf(e)
-		if want[g] == nil {
-			want[g] = new(sums)
-		}
-		want[g].add(&v)
-		return nil
-	}, eventSelect+" WHERE org = $1", org)
-	if err == nil {
-		err = on.each(ctx, func(r *sql.Rows) error {
-			g := group{org: org}
-			var v sums
-			if err := r.Scan(append([]any{&g.customer, &g.hour, &g.key, &g.model, &g.provider, &g.test}, v.pointers()...)...); err != nil {
-				return err
-			}
-			have[g] = v
-			return nil
-		}, "SELECT customer, hour, key, model, provider, test, "+sumColumns+" FROM rollups WHERE org = $1", org)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("verify rollups: %w", err)
-	}
-	var differ []string
-	for g, w := range want {
-		h := have[g]
-		if h.totals() != w.totals() {
-			differ = append(differ, fmt.Sprintf("%+v: rollup %+v, events %+v", g, h.totals(), w.totals()))
-		}
-		delete(have, g)
-	}
-	for g, h := range have {
-		differ = append(differ, fmt.Sprintf("%+v: rollup %+v, no events", g, h.totals()))
-	}
-	slices.Sort(differ)
-	return differ, nil
 }

@@ -1,0 +1,155 @@
+package sqlstore
+
+import (
+	"encoding/json"
+	"fmt"
+
+	"github.com/weirhq/weir/metering"
+)
+
+// eventColumns are the columns of an event in the order of eventRow.
+func eventColumns() []column {
+	return []column{
+		{"org_id", "text"}, {"id", "uuid"}, {"customer", "bytea"}, {"key", "bytea"}, {"at", "bigint"}, {"journal", "integer"}, {"seq", "bigint"},
+		{"name", "text"}, {"provider", "text"}, {"model", "text"}, {"outcome", "text"}, {"status", "smallint"},
+		{"test", "boolean"}, {"metered", "boolean"}, {"raw", "boolean"}, {"usage_state", "text"},
+		{"input", "bigint"}, {"cache_read", "bigint"}, {"cache_write", "bigint"}, {"output", "bigint"}, {"reasoning", "bigint"},
+		{"audio_input", "bigint"}, {"audio_output", "bigint"}, {"image_input", "bigint"}, {"image_output", "bigint"},
+		{"micros", "bigint"}, {"picos", "integer"}, {"cost_state", "text"},
+		{"provider_ref", "bigint"}, {"object_ref", "bigint"}, {"client_ref", "bigint"}, {"tags", "text"}, {"document", "bytea"},
+	}
+}
+
+// Bounds of an event, so that no sum of many leaves a column: a trillion tokens
+// of a class, a million dollars, the year 9999. The dialects take no count
+// beyond 1e9, and a price book has no such prices.
+const (
+	maxTokens = 1_000_000_000_000
+	maxMicros = 1_000_000 * metering.MicrosPerDollar
+	maxAt     = 253_402_300_799_999_999
+	maxStatus = 999
+	maxOrg    = 128
+)
+
+// check refuses an event whose numbers cannot be summed, or that belongs to
+// nobody that can be named.
+func check(e *metering.Event) error {
+	if e.Org == "" || len(e.Org) > maxOrg || !clean(e.Org) {
+		return fmt.Errorf("organisation %.40q: %w", e.Org, metering.ErrInvalid)
+	}
+	if len(e.Customer) > maxLabel || len(e.Key) > maxLabel || !clean(e.Customer) || !clean(e.Key) {
+		return fmt.Errorf("customer %.40q, key %.40q: %w", e.Customer, e.Key, metering.ErrInvalid)
+	}
+	if e.ID.IsZero() {
+		return fmt.Errorf("no id: %w", metering.ErrInvalid)
+	}
+	if e.At < 0 || e.At > maxAt {
+		return fmt.Errorf("instant %d: %w", e.At, metering.ErrInvalid)
+	}
+	if e.Status < 0 || e.Status > maxStatus {
+		return fmt.Errorf("status %d: %w", e.Status, metering.ErrInvalid)
+	}
+	for c, n := range e.Usage.Tokens {
+		if n < 0 || n > maxTokens {
+			return fmt.Errorf("%d tokens of %s: %w", n, metering.Cell(c), metering.ErrInvalid)
+		}
+	}
+	if cost := e.Cost.Normal(); cost.Micros > maxMicros || cost.Micros < -maxMicros {
+		return fmt.Errorf("a cost of %s: %w", cost, metering.ErrInvalid)
+	}
+	return nil
+}
+
+// some is NULL for none.
+func some(n int64) any {
+	if n == 0 {
+		return nil
+	}
+	return n
+}
+
+func text(s string) any {
+	if s == "" {
+		return nil
+	}
+	return s
+}
+
+// priced reports whether the cost of the event is known.
+func priced(e *metering.Event) bool {
+	return e.CostState != metering.CostUnpriced && e.CostState != metering.CostUnrated
+}
+
+// endpointRaw is the endpoint of calls whose usage nobody looks for.
+const endpointRaw = "raw"
+
+// eventRow is the row of an event that came with the journal of that number, 0
+// for none.
+func (s *Store) eventRow(e *metering.Event, journal int64) ([]any, error) {
+	if err := check(e); err != nil {
+		return nil, err
+	}
+	var tags []byte
+	var err error
+	if len(e.Tags) > 0 {
+		if tags, err = json.Marshal(e.Tags); err != nil {
+			return nil, fmt.Errorf("encode tags: %w: %w", metering.ErrInvalid, err)
+		}
+	}
+	d := documentOf(e)
+	stored, err := d.encode()
+	if err != nil {
+		return nil, err
+	}
+	var micros, picos any
+	if priced(e) {
+		cost := e.Cost.Normal()
+		micros, picos = cost.Micros, some(cost.Picos)
+	}
+	c := e.Usage.Tokens.Classes()
+	return []any{
+		e.Org, s.uid(e.ID), pack(e.Customer), pack(e.Key), int64(e.At), journal, int64(e.FactSeq),
+		label(e.Name), label(e.Provider), label(e.Model), label(string(e.Outcome)), int64(e.Status),
+		e.Test, e.Metered, e.Endpoint == endpointRaw, label(string(e.Usage.State)),
+		some(c.Input), some(c.CacheRead), some(c.CacheWrite), some(c.Output), some(c.Reasoning),
+		some(c.AudioInput), some(c.AudioOutput), some(c.ImageInput), some(c.ImageOutput),
+		micros, picos, label(string(e.CostState)),
+		refOf(e.ProviderID), refOf(e.Usage.ObjectID), refOf(e.ClientID), text(string(tags)), stored,
+	}, nil
+}
+
+// eventSelect reads whole events for scanEvent.
+const eventSelect = "SELECT org_id, id, customer, key, at, COALESCE((SELECT j.id FROM journals j WHERE j.num = events.journal), ''), seq, " +
+	"name, provider, model, outcome, status, test, metered, usage_state, " +
+	"COALESCE(input, 0), COALESCE(cache_read, 0), COALESCE(cache_write, 0), COALESCE(output, 0), COALESCE(reasoning, 0), " +
+	"COALESCE(audio_input, 0), COALESCE(audio_output, 0), COALESCE(image_input, 0), COALESCE(image_output, 0), " +
+	"COALESCE(micros, 0), COALESCE(picos, 0), cost_state, COALESCE(tags, ''), document FROM events"
+
+func (s *Store) scanEvent(r interface{ Scan(...any) error }) (*metering.Event, error) {
+	e := new(metering.Event)
+	var id uidScan
+	var customer, key []byte
+	var seq int64
+	var c metering.Classes
+	var tags string
+	var stored []byte
+	err := r.Scan(&e.Org, &id, &customer, &key, &e.At, &e.Journal, &seq,
+		&e.Name, &e.Provider, &e.Model, &e.Outcome, &e.Status, &e.Test, &e.Metered, &e.Usage.State,
+		&c.Input, &c.CacheRead, &c.CacheWrite, &c.Output, &c.Reasoning, &c.AudioInput, &c.AudioOutput, &c.ImageInput, &c.ImageOutput,
+		&e.Cost.Micros, &e.Cost.Picos, &e.CostState, &tags, &stored)
+	if err != nil {
+		return nil, err
+	}
+	e.ID, e.Customer, e.Key, e.FactSeq = id.id, unpack(customer), unpack(key), uint64(seq)
+	if tags != "" {
+		if err := json.Unmarshal([]byte(tags), &e.Tags); err != nil {
+			return nil, fmt.Errorf("decode tags of event %s: %w", e.ID, err)
+		}
+	}
+	d, err := s.inflaters.decode(stored)
+	if err != nil {
+		return nil, fmt.Errorf("event %s: %w", e.ID, err)
+	}
+	d.restore(e, c)
+	return e, nil
+}
