@@ -147,6 +147,9 @@ func (j *Journal) park(e *metering.Event) error {
 		j.faults.Lost++
 		return fmt.Errorf("%d facts are waiting already, this one is lost", maxParked)
 	}
+	if e.Seq == 0 {
+		e.At = max(e.At, j.beaten)
+	}
 	e.FactSeq = 0
 	j.parked = append(j.parked, e)
 	j.rouse()

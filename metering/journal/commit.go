@@ -26,6 +26,14 @@ func (b *batch) reset() {
 	*b = batch{buf: b.buf[:0], starts: b.starts[:0], facts: b.facts[:0]}
 }
 
+// events are the facts in b, which may be nil.
+func (b *batch) events() []*metering.Event {
+	if b == nil {
+		return nil
+	}
+	return b.facts
+}
+
 // add gives the record its place and puts it into the pending batch.
 func (j *Journal) add(r record) *batch {
 	b := j.pending
@@ -81,14 +89,14 @@ func (j *Journal) swap() *batch {
 
 func (j *Journal) lead() {
 	b := j.swap()
-	j.writing = true
+	j.writing, j.leading = true, b
 	err := j.write(b)
 	if err == nil {
 		j.settle(b)
 	} else {
 		j.goDown(err, b)
 	}
-	j.writing = false
+	j.writing, j.leading = false, nil
 	j.idle.Broadcast()
 }
 

@@ -3,6 +3,8 @@ package journal
 import (
 	"cmp"
 	"context"
+	"errors"
+	"io/fs"
 	"path/filepath"
 	"slices"
 	"time"
@@ -139,9 +141,10 @@ func (j *Journal) Shipped(seq uint64) {
 		if seg == nil {
 			return
 		}
-		// One at a time and each removal durable: a crash must not leave a gap.
+		// One at a time and each removal durable: a crash must not leave a gap. It is
+		// gone already if the sync after its removal failed.
 		err := j.fs.Remove(seg.path)
-		if err == nil {
+		if err == nil || errors.Is(err, fs.ErrNotExist) {
 			err = j.fs.SyncDir(filepath.Dir(seg.path))
 		}
 		if err != nil {
@@ -186,6 +189,12 @@ func (j *Journal) Watermark() metering.Micros {
 	}
 	for _, e := range j.parked {
 		at = min(at, e.At)
+	}
+	// A fact without an intent is no open call while it is being written.
+	for _, b := range []*batch{j.leading, j.pending} {
+		for _, e := range b.events() {
+			at = min(at, e.At)
+		}
 	}
 	j.beaten = max(j.beaten, at)
 	at = j.beaten

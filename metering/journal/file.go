@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -103,11 +104,27 @@ func (f osFile) Sync() error {
 
 func (f osFile) Close() error { return f.f.Close() }
 
+// makeDir makes dir and what is missing above it, each durable in its parent.
+func makeDir(fsys files, dir string) error {
+	_, err := os.Stat(dir)
+	if err == nil || !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	parent := filepath.Dir(filepath.Clean(dir))
+	if err := makeDir(fsys, parent); err != nil {
+		return err
+	}
+	if err := os.Mkdir(dir, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
+		return err
+	}
+	return fsys.SyncDir(parent)
+}
+
 // replaceFile writes a small file so that after a crash either the old or the
 // new content is there, whole.
-func replaceFile(fs files, path string, content []byte) error {
+func replaceFile(fsys files, path string, content []byte) error {
 	tmp := path + ".tmp"
-	f, err := fs.Create(tmp)
+	f, err := fsys.Create(tmp)
 	if err != nil {
 		return fmt.Errorf("write %s: %w", path, err)
 	}
@@ -116,10 +133,10 @@ func replaceFile(fs files, path string, content []byte) error {
 		err = f.Sync()
 	}
 	if err = errors.Join(err, f.Close()); err == nil {
-		err = fs.Rename(tmp, path)
+		err = fsys.Rename(tmp, path)
 	}
 	if err == nil {
-		err = fs.SyncDir(filepath.Dir(path))
+		err = fsys.SyncDir(filepath.Dir(path))
 	}
 	if err != nil {
 		return fmt.Errorf("write %s: %w", path, err)

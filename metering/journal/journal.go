@@ -65,6 +65,7 @@ type Journal struct {
 	beaten  metering.Micros // last watermark given out
 
 	pending *batch // what the next leader writes
+	leading *batch // what a leader is writing
 	spare   *batch // recycled
 	writing bool   // a leader is at work; only it touches seg
 	syncing bool   // the syncer is in fdatasync
@@ -122,7 +123,7 @@ type Status struct {
 func Open(dir string, o Options) (*Journal, error) { return open(dir, o, disk{}) }
 
 func open(dir string, o Options, fsys files) (*Journal, error) {
-	if err := os.MkdirAll(dir, 0o700); err != nil {
+	if err := makeDir(fsys, dir); err != nil {
 		return nil, fmt.Errorf("open journal: %w", err)
 	}
 	held, err := lock(dir)
@@ -220,16 +221,11 @@ func (j *Journal) Close() error {
 	j.syncer.Wait()
 
 	j.mu.Lock()
-	if j.down != nil {
-		j.revive()
-	}
-	for j.writing {
+	for j.writing || j.pending.waiting > 0 {
 		j.idle.Wait()
 	}
+	j.work()
 	err := j.down
-	if err == nil && j.durable < j.written {
-		err = j.flush()
-	}
 	if len(j.parked) > 0 {
 		err = errors.Join(err, fmt.Errorf("%d facts could not be written", len(j.parked)))
 	}

@@ -23,21 +23,23 @@ import (
 // and no number is wrong. What is lost was written in the last Sync.
 func TestPowerLoss(t *testing.T) {
 	t.Parallel()
-	second := journal.Options{SegmentBytes: 2048}
+	small := journal.Options{SegmentBytes: 2048}
+	large := journal.Options{SegmentBytes: 16 << 10}
 	always := journal.Options{SegmentBytes: 2048, Sync: -1}
 	for _, c := range []struct {
 		name string
 		opts journal.Options
 		run  func(*history)
 	}{
-		{"segments fill, are shipped and deleted", second, quietLife},
+		{"segments fill, are shipped and deleted", small, quietLife},
 		{"each write is durable", always, quietLife},
-		{"the process dies with half a record", second, deathInARecord},
-		{"a sync fails", second, func(h *history) { failing(h, opSync) }},
-		{"a write is short", second, func(h *history) { failing(h, opWrite) }},
-		{"a name is not sure", second, func(h *history) { failing(h, opSyncDir) }},
-		{"a name cannot be given", second, func(h *history) { failing(h, opRename) }},
-		{"the disk is full for a while", second, fullForAWhile},
+		{"the process dies with half a record", large, deathInARecord},
+		{"a sync fails", small, func(h *history) { failing(h, opSync, 3) }},
+		{"a write is short", small, func(h *history) { failing(h, opWrite, 3) }},
+		{"a name is not sure", small, func(h *history) { failing(h, opSyncDir, 3) }},
+		{"a name is not sure, and there is room behind", large, func(h *history) { failing(h, opSyncDir, 1) }},
+		{"a name cannot be given", small, func(h *history) { failing(h, opRename, 3) }},
+		{"the disk is full for a while", small, fullForAWhile},
 		{"the disk is full for a while, each write durable", always, fullForAWhile},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -93,27 +95,31 @@ func deathInARecord(h *history) {
 	h.exchange()
 }
 
-// failing makes the third change of a kind fail, once.
-func failing(h *history, kind opKind) {
+// failing makes the nth change of a kind fail, once.
+func failing(h *history, kind opKind, nth int) {
 	seen := 0
 	h.rec.set(func(o op) (int, error) {
 		if o.kind != kind {
 			return 0, nil
 		}
 		seen++
-		if seen != 3 {
+		if seen != nth {
 			return 0, nil
 		}
 		return len(o.data) / 2, syscall.EIO
 	})
-	for i := range 8 {
+	for i := 0; i < 8 || seen < nth && i < 30; i++ {
 		h.exchange()
 		h.begin()
 		if i%2 == 1 {
 			h.settle()
 		}
 	}
-	if seen < 3 {
+	for range 2 {
+		h.exchange()
+		h.settle()
+	}
+	if seen < nth {
 		h.t.Fatalf("only %d times %s: nothing failed", seen, kind)
 	}
 }

@@ -132,15 +132,17 @@ func (j *Journal) revive() {
 }
 
 // unpark writes the facts that could not be written when their calls ended.
+// They stay in the list until they are written, so that the watermark waits
+// for them. Only one goroutine may call it.
 func (j *Journal) unpark() {
 	const chunk = 256
 	for j.down == nil && len(j.parked) > 0 {
 		some := j.parked[:min(chunk, len(j.parked))]
-		j.parked = j.parked[len(some):]
 		if err := j.writeFacts(some); err != nil {
-			j.parked = append(some, j.parked...)
 			return
 		}
+		clear(some)
+		j.parked = j.parked[len(some):]
 	}
 	if len(j.parked) == 0 {
 		j.parked = nil
