@@ -52,6 +52,42 @@ func aggregations(t *meterTest) {
 	}
 }
 
+// extremes come one by one, so that each is compared with what is stored.
+func extremes(t *meterTest) {
+	least, most := t.meter(home, metering.AggregateMin, "n"), t.meter(home, metering.AggregateMax, "n")
+	for i, tt := range []struct{ numbers, least, most string }{
+		{"2.1 1.9 2.0", "1.9", "2.1"},
+		{"1.9 2.1 2.0", "1.9", "2.1"},
+		{"-1.4 -1.5 -1.6", "-1.6", "-1.4"},
+		{"-1.6 -1.5 -1.4", "-1.6", "-1.4"},
+		{"-0.1 0.1 0", "-0.1", "0.1"},
+		{"5.000000000001 5 4.999999999999 5.000000000002", "4.999999999999", "5.000000000002"},
+		{"3 -9223372036854775808 9223372036854775807.5 7", "-9223372036854775808", "9223372036854775807.5"},
+	} {
+		customer := fmt.Sprint("c", i)
+		for _, n := range strings.Fields(tt.numbers) {
+			t.ingest(reported(home, customer, morning, `{"n":`+n+`}`))
+		}
+		t.equal("least of "+tt.numbers, t.quantity(metering.QuantityQuery{Org: home, Meter: least.ID, Customer: customer}), tt.least)
+		t.equal("most of "+tt.numbers, t.quantity(metering.QuantityQuery{Org: home, Meter: most.ID, Customer: customer}), tt.most)
+	}
+}
+
+// longPast fills a meter from more events than are read at once.
+func longPast(t *meterTest) {
+	const n = 2501
+	for i := 0; i < n; i += 500 {
+		var events []*metering.Event
+		for j := i; j < min(i+500, n); j++ {
+			events = append(events, reported(home, "c", morning+metering.Micros(j)*minute, fmt.Sprintf(`{"n":%d}`, j)))
+		}
+		t.ingest(events...)
+	}
+	sum, unique := t.meter(home, metering.AggregateSum, "n"), t.meter(home, metering.AggregateUnique, "n")
+	t.equal("sum", t.quantity(metering.QuantityQuery{Org: home, Meter: sum.ID}), fmt.Sprint(n*(n-1)/2))
+	t.equal("values", t.quantity(metering.QuantityQuery{Org: home, Meter: unique.ID}), fmt.Sprint(n))
+}
+
 // greatSums adds numbers of which two are more than a column holds, one by one,
 // in one batch, and in a fill.
 func greatSums(t *meterTest) {
