@@ -124,7 +124,7 @@ func (x *exchange) choose(p *prompt, w wishes, thinks, i int64) choice {
 			said = string(b)
 		}
 	} else {
-		said = prose(x.seed+strconv.FormatInt(i, 10), wordsWanted(p.asked))
+		said = prose(digest(x.seed, p.asked, strconv.FormatInt(i, 10)), wordsWanted(p.asked))
 	}
 	c := choice{pieces: split(said)}
 	if int64(len(c.pieces)) > room {

@@ -17,7 +17,7 @@ type Served struct {
 	Input     int64 // tokens, all of them
 	Cached    int64 // read from the cache, within Input
 	Written   int64 // written to the cache, within Input
-	Output    int64 // tokens generated, thoughts included: all of an answer that is not streamed, of a stream those before its end
+	Output    int64 // tokens generated, thoughts included: all of an answer that is not streamed, of a stream those that were sent
 	Reasoning int64 // within Output
 
 	Bytes     int64 // of the body that were handed to the network

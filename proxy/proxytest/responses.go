@@ -173,17 +173,20 @@ func (r *responding) text(i int, item object) {
 	begun := object{{"id", id}, {"type", "message"}, {"status", "in_progress"}, {"content", []any{}}, {"role", "assistant"}}
 	r.send(0, "response.output_item.added", object{{"item", begun}, {"output_index", i}})
 	r.send(0, "response.content_part.added", at(member{"part", part("")}))
-	padded := inside(r.body, "stream_options", "include_obfuscation") != false
 	for _, piece := range r.choice().pieces {
-		fields := at(member{"delta", piece}, member{"logprobs", []any{}})
-		if padded {
-			fields = fields.with("obfuscation", r.padding(r.number))
-		}
-		r.send(1, "response.output_text.delta", fields)
+		r.send(1, "response.output_text.delta", r.padded(at(member{"delta", piece}, member{"logprobs", []any{}})))
 	}
 	said := r.choice().text()
 	r.send(0, "response.output_text.done", at(member{"logprobs", []any{}}, member{"text", said}))
 	r.send(0, "response.content_part.done", at(member{"part", part(said)}))
+}
+
+// padded is a delta with OpenAI's obfuscation, unless that is switched off.
+func (r *responding) padded(delta object) object {
+	if inside(r.body, "stream_options", "include_obfuscation") == false {
+		return delta
+	}
+	return delta.with("obfuscation", r.padding(r.number))
 }
 
 // call streams a function call.
@@ -194,7 +197,7 @@ func (r *responding) call(i int, item object, made call) {
 	}
 	r.send(Tokens(made.name), "response.output_item.added", object{{"item", begun}, {"output_index", i}})
 	for _, piece := range made.pieces {
-		r.send(1, "response.function_call_arguments.delta", object{{"delta", piece}, {"item_id", id}, {"output_index", i}})
+		r.send(1, "response.function_call_arguments.delta", r.padded(object{{"delta", piece}, {"item_id", id}, {"output_index", i}}))
 	}
 	r.send(0, "response.function_call_arguments.done", object{{"arguments", made.arguments}, {"item_id", id}, {"name", made.name}, {"output_index", i}})
 }

@@ -47,10 +47,10 @@ func (s *stream) count(n int64, text string) {
 		s.gone = true
 	}
 	s.begun = s.begun || n > 0
-	if !s.gone {
-		s.x.record.Output += n // generated, and billed, whatever becomes of it
-	}
 	s.raw(text)
+	if !s.gone {
+		s.x.record.Output += n
+	}
 }
 
 // framed is an event, its name in a line of its own unless it is empty.
