@@ -204,7 +204,7 @@ func (c *contents) stream() {
 		}
 	}
 	if !c.sse() {
-		out.raw("\n]\n")
+		out.raw("]\n")
 	}
 	out.end()
 }

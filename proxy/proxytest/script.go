@@ -53,7 +53,23 @@ type Line struct {
 	net.Conn
 	script *Script
 	read   *bufio.Reader
-	seen   *bytes.Buffer // what read took from the connection since the last request
+	taken  *tap
+}
+
+// tap keeps what is read through it, and why no more is.
+type tap struct {
+	net.Conn
+	seen bytes.Buffer // since the last request
+	end  error
+}
+
+func (t *tap) Read(p []byte) (int, error) {
+	n, err := t.Conn.Read(p)
+	t.seen.Write(p[:n])
+	if err != nil {
+		t.end = err
+	}
+	return n, err
 }
 
 // ListenScript starts a script and closes it when the test ends: waiting steps
@@ -123,8 +139,8 @@ func (s *Script) accept() {
 
 // play plays the steps on one connection and closes it.
 func (s *Script) play(c net.Conn) {
-	seen := new(bytes.Buffer)
-	l := &Line{Conn: c, script: s, seen: seen, read: bufio.NewReader(io.TeeReader(c, seen))}
+	taken := &tap{Conn: c}
+	l := &Line{Conn: c, script: s, taken: taken, read: bufio.NewReader(taken)}
 	defer func() {
 		_ = c.Close()
 		s.mu.Lock()
@@ -163,12 +179,15 @@ func ReceiveHead() Step { return func(l *Line) error { return l.receive(false) }
 
 // receive reads a request and notes it.
 func (l *Line) receive(whole bool) error {
-	l.seen.Next(l.seen.Len() - l.read.Buffered()) // of earlier requests
+	l.taken.seen.Next(l.taken.seen.Len() - l.read.Buffered()) // of earlier requests
 	r, err := http.ReadRequest(l.read)
+	if err != nil && l.taken.end != nil {
+		err = l.taken.end // half a line is no malformed one
+	}
 	if err != nil {
 		return fmt.Errorf("receive a request: %w", err)
 	}
-	head, _, _ := strings.Cut(l.seen.String(), "\r\n\r\n")
+	head, _, _ := strings.Cut(l.taken.seen.String(), "\r\n\r\n")
 	got := Received{Head: head + "\r\n\r\n", Request: r}
 	if whole {
 		if r.Header.Get("Expect") == "100-continue" {

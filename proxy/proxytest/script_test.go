@@ -155,10 +155,14 @@ func TestScript_failure(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct{ name, request, want string }{
 		{"no HTTP", "nonsense\r\n\r\n", "malformed"},
-		{"peer goes", "GET / HTTP/1.1\r\nHo", ""},
+		{"peer goes", "GET / HTTP/1.1\r\nHo", ""}, // in the middle of a line
 	} {
 		h := new(harness)
-		s := proxytest.ListenScript(h, proxytest.Receive())
+		read := make(chan struct{})
+		s := proxytest.ListenScript(h, func(l *proxytest.Line) error {
+			defer close(read)
+			return proxytest.Receive()(l)
+		})
 		c := dial(t, s, tt.request)
 		if tt.want == "" {
 			if err := c.Close(); err != nil {
@@ -167,6 +171,7 @@ func TestScript_failure(t *testing.T) {
 		} else if _, err := io.ReadAll(c); err != nil {
 			t.Fatal(err)
 		}
+		<-read
 		h.end()
 		if got := strings.Join(h.failed, ""); (tt.want == "") != (got == "") || !strings.Contains(got, tt.want) {
 			t.Errorf("%s: failed with %q, want %q", tt.name, got, tt.want)

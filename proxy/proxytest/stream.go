@@ -101,7 +101,7 @@ func (x *exchange) errorEvent() string {
 	case x.api == anthropic:
 		return "event: error\ndata: " + string(b) + "\n\n"
 	case x.api == gemini && !x.sse():
-		return ",\r\n" + string(b) + "\n]"
+		return ",\r\n" + string(b) + "\n]\n"
 	case x.api == gemini:
 		return "data: " + spaced(b) + "\r\n\r\n"
 	case x.record.Endpoint == "openai.responses":
