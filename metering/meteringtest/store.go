@@ -56,6 +56,13 @@ func TestEventStore(t *testing.T, open func(t *testing.T) EventStore) {
 		"snapshot":                       testSnapshot,
 		"organisations":                  testOrganisations,
 		"replicas at once":               testReplicas,
+		"replays in any order":           testReplays,
+		"usage, whatever is asked":       testUsageAny,
+		"windows of the counters":        testWindows,
+		"senders at once":                testIngestRace,
+		"a batch is whole":               testIngestWhole,
+		"every field comes back":         testEveryField,
+		"an id used again":               testRefRepeated,
 		"meters: live equals filled":     testMeters,
 		"costs add up without a rounded": testCosts,
 	} {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"strconv"
 	"sync"
 	"testing"
 	"time"
@@ -122,6 +123,7 @@ func (t *storeTest) in(e *metering.Event, group map[string]string, loc *time.Loc
 	}
 	of := map[string]string{
 		"model": e.Model, "key": e.Key, "customer": e.Customer, "provider": e.Provider, "day": e.At.Time().In(loc).Format(time.DateOnly),
+		"test": strconv.FormatBool(e.Test),
 	}
 	for _, tag := range e.Tags {
 		of["tag:"+tag.Name] = tag.Value

@@ -118,8 +118,12 @@ func (s *Store) eventCondition(q metering.EventQuery) (condition, error) {
 			c.and(id.column+" = ?", pack(id.text))
 		}
 	}
-	for _, equal := range []struct{ column, text string }{{"model", q.Model}, {"name", q.Name}, {"outcome", string(q.Outcome)}} {
-		if equal.text != "" {
+	for _, equal := range []struct{ column, text, usual string }{{"model", q.Model, ""}, {"name", q.Name, usualName}, {"outcome", string(q.Outcome), usualOutcome}} {
+		switch equal.text {
+		case "":
+		case equal.usual:
+			c.and(equal.column + " IS NULL")
+		default:
 			c.and(equal.column+" = ?", label(equal.text))
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 
+	"github.com/weirhq/weir/deploy/schema"
 	"github.com/weirhq/weir/metering"
 )
 
@@ -68,8 +69,16 @@ func some(n int64) any {
 	return n
 }
 
-func text(s string) any {
-	if s == "" {
+// Values that nearly every event has are NULL in its row, which saves 32 bytes.
+const (
+	usualName    = metering.EventLLM
+	usualOutcome = string(metering.OutcomeComplete)
+	usualUsage   = string(metering.UsageExact)
+	usualCost    = string(metering.CostExact)
+)
+
+func unusual(s, usual string) any {
+	if s == usual {
 		return nil
 	}
 	return s
@@ -97,7 +106,7 @@ func (s *Store) eventRow(e *metering.Event, journal int64) ([]any, error) {
 		}
 	}
 	d := documentOf(e)
-	stored, err := d.encode()
+	stored, err := d.encode(s.engine == schema.Postgres)
 	if err != nil {
 		return nil, err
 	}
@@ -109,21 +118,21 @@ func (s *Store) eventRow(e *metering.Event, journal int64) ([]any, error) {
 	c := e.Usage.Tokens.Classes()
 	return []any{
 		e.Org, s.uid(e.ID), pack(e.Customer), pack(e.Key), int64(e.At), journal, int64(e.FactSeq),
-		label(e.Name), label(e.Provider), label(e.Model), label(string(e.Outcome)), int64(e.Status),
-		e.Test, e.Metered, e.Endpoint == endpointRaw, label(string(e.Usage.State)),
+		unusual(label(e.Name), usualName), label(e.Provider), label(e.Model), unusual(label(string(e.Outcome)), usualOutcome), int64(e.Status),
+		e.Test, e.Metered, e.Endpoint == endpointRaw, unusual(label(string(e.Usage.State)), usualUsage),
 		some(c.Input), some(c.CacheRead), some(c.CacheWrite), some(c.Output), some(c.Reasoning),
 		some(c.AudioInput), some(c.AudioOutput), some(c.ImageInput), some(c.ImageOutput),
-		micros, picos, label(string(e.CostState)),
-		refOf(e.ProviderID), refOf(e.Usage.ObjectID), refOf(e.ClientID), text(string(tags)), stored,
+		micros, picos, unusual(label(string(e.CostState)), usualCost),
+		refOf(e.ProviderID), refOf(e.Usage.ObjectID), refOf(e.ClientID), unusual(string(tags), ""), stored,
 	}, nil
 }
 
 // eventSelect reads whole events for scanEvent.
 const eventSelect = "SELECT org_id, id, customer, key, at, COALESCE((SELECT j.id FROM journals j WHERE j.num = events.journal), ''), seq, " +
-	"name, provider, model, outcome, status, test, metered, usage_state, " +
+	"COALESCE(name, '" + usualName + "'), provider, model, COALESCE(outcome, '" + usualOutcome + "'), status, test, metered, COALESCE(usage_state, '" + usualUsage + "'), " +
 	"COALESCE(input, 0), COALESCE(cache_read, 0), COALESCE(cache_write, 0), COALESCE(output, 0), COALESCE(reasoning, 0), " +
 	"COALESCE(audio_input, 0), COALESCE(audio_output, 0), COALESCE(image_input, 0), COALESCE(image_output, 0), " +
-	"COALESCE(micros, 0), COALESCE(picos, 0), cost_state, COALESCE(tags, ''), document FROM events"
+	"COALESCE(micros, 0), COALESCE(picos, 0), COALESCE(cost_state, '" + usualCost + "'), COALESCE(tags, ''), document FROM events"
 
 func (s *Store) scanEvent(r interface{ Scan(...any) error }) (*metering.Event, error) {
 	e := new(metering.Event)

@@ -21,7 +21,8 @@ CREATE TABLE journals (
 
 -- What is queried or summed has a column, everything else is in the document.
 -- A class of tokens that has none is NULL, and so is an unknown cost; picos are
--- what is beyond whole micro-dollars. A ref is 64 bits of the hash of a foreign id.
+-- what is beyond whole micro-dollars. A name, outcome or state that is NULL is the
+-- usual one: llm-tokens, complete, exact, exact. A ref is 64 bits of the hash of a foreign id.
 -- Columns are in the order of their alignment.
 CREATE TABLE events (
     at           BIGINT   NOT NULL,
@@ -49,12 +50,12 @@ CREATE TABLE events (
     customer     BYTEA NOT NULL,
     key          BYTEA NOT NULL,
     org_id       TEXT COLLATE "C" NOT NULL,
-    name         TEXT     NOT NULL,
+    name         TEXT,
     provider     TEXT     NOT NULL,
     model        TEXT     NOT NULL,
-    outcome      TEXT     NOT NULL,
-    usage_state  TEXT     NOT NULL,
-    cost_state   TEXT     NOT NULL,
+    outcome      TEXT,
+    usage_state  TEXT,
+    cost_state   TEXT,
     tags         TEXT,
     document     BYTEA    NOT NULL,
     PRIMARY KEY (org_id, id)

@@ -21,7 +21,8 @@ CREATE TABLE journals (
 
 -- What is queried or summed has a column, everything else is in the document.
 -- A class of tokens that has none is NULL, and so is an unknown cost; picos are
--- what is beyond whole micro-dollars. A ref is 64 bits of the hash of a foreign id.
+-- what is beyond whole micro-dollars. A name, outcome or state that is NULL is the
+-- usual one: llm-tokens, complete, exact, exact. A ref is 64 bits of the hash of a foreign id.
 CREATE TABLE events (
     at           BIGINT   NOT NULL,
     seq          BIGINT   NOT NULL,
@@ -48,12 +49,12 @@ CREATE TABLE events (
     customer     BLOB NOT NULL,
     key          BLOB NOT NULL,
     org_id       TEXT     NOT NULL,
-    name         TEXT     NOT NULL,
+    name         TEXT,
     provider     TEXT     NOT NULL,
     model        TEXT     NOT NULL,
-    outcome      TEXT     NOT NULL,
-    usage_state  TEXT     NOT NULL,
-    cost_state   TEXT     NOT NULL,
+    outcome      TEXT,
+    usage_state  TEXT,
+    cost_state   TEXT,
     tags         TEXT,
     document     BLOB     NOT NULL,
     PRIMARY KEY (org_id, id)

@@ -1,0 +1,333 @@
+package meteringtest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"reflect"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
+
+	"github.com/weirhq/weir/metering"
+)
+
+// testReplays: any shipment again, of any epoch and in any order, between new
+// ones, new processes and events that come a second time in other shipments,
+// changes nothing, I3, I5, B02, B04. Each run has an organisation and a journal
+// of its own.
+func testReplays(t *storeTest) {
+	run := 0
+	rapid.Check(t.T, func(rt *rapid.T) {
+		run++
+		org, journal := fmt.Sprint("org-", run), fmt.Sprint("journal-", run)
+		r := rand.New(rand.NewPCG(rapid.Uint64().Draw(rt, "seed"), 1))
+		var known []string
+		var lease metering.JournalLease
+		var sent []metering.Shipment
+		var events []*metering.Event
+		position := uint64(0)
+		claim := func() {
+			nonce := fmt.Sprint(journal, "-", len(known))
+			known = append(known, nonce)
+			var err error
+			lease, err = t.ClaimJournal(t.Context(), metering.JournalClaim{Journal: journal, Nonce: nonce, Known: known})
+			if err != nil || lease.Shipped != position || lease.Epoch != int64(len(known)) {
+				rt.Fatalf("claim: %+v, %v; the position is %d", lease, err, position)
+			}
+		}
+		claim()
+		for range rapid.IntRange(1, 12).Draw(rt, "steps") {
+			switch rapid.SampledFrom([]string{"ship", "ship", "replay", "claim"}).Draw(rt, "step") {
+			case "claim":
+				claim()
+			case "ship":
+				x := metering.Shipment{Lease: lease, From: position, To: position}
+				for range rapid.IntRange(1, 8).Draw(rt, "events") {
+					x.To++
+					if len(events) > 0 && r.IntN(5) == 0 { // one that stands, shipped again under another number
+						again := *events[r.IntN(len(events))]
+						again.FactSeq = x.To
+						x.Events = append(x.Events, &again)
+						continue
+					}
+					e := t.random(r, journal, x.To)
+					e.Org = org
+					events, x.Events = append(events, e), append(x.Events, e)
+				}
+				if err := t.Ship(t.Context(), x); err != nil {
+					rt.Fatalf("ship: %v", err)
+				}
+				position, sent = x.To, append(sent, x)
+			case "replay":
+				if len(sent) == 0 {
+					continue
+				}
+				x := sent[r.IntN(len(sent))]
+				err := t.Ship(t.Context(), x)
+				if last := x.To == position && x.Lease.Epoch == lease.Epoch; last && err != nil || !last && !errors.Is(err, metering.ErrFenced) {
+					rt.Fatalf("replay of %d-%d at %d, epoch %d at %d: %v", x.From, x.To, position, x.Lease.Epoch, lease.Epoch, err)
+				}
+			}
+		}
+		_, got, err := t.Usage(t.Context(), metering.UsageQuery{Org: org})
+		if err != nil {
+			rt.Fatal(err)
+		}
+		if diff := cmp.Diff(naive(events, func(*metering.Event) bool { return true }), got); diff != "" {
+			rt.Fatalf("usage (-events +usage):\n%s", diff)
+		}
+		if differ, err := t.VerifyRollups(t.Context(), org); err != nil || len(differ) > 0 {
+			rt.Fatalf("rollups differ: %v, %v", differ, err)
+		}
+	})
+}
+
+// testUsageAny: any question is answered as the events answer it.
+func testUsageAny(t *storeTest) {
+	events := t.many("j", 300, 11)
+	r := rand.New(rand.NewPCG(12, 3))
+	var zones []*time.Location
+	for _, name := range []string{"UTC", "Europe/Berlin", "Asia/Kolkata", "Asia/Kathmandu", "Australia/Lord_Howe"} {
+		zone, err := time.LoadLocation(name)
+		t.must("zone", err)
+		zones = append(zones, zone)
+	}
+	groups := []string{"model", "key", "customer", "provider", "day", "test", "tag:team", "tag:none"}
+	for range 80 {
+		from := base + metering.Micros(r.Int64N(int64(5*hour)))
+		q := metering.UsageQuery{Org: metering.DefaultOrg, From: from, To: from + metering.Micros(r.Int64N(int64(3*hour))), Zone: zones[r.IntN(len(zones))]}
+		if r.IntN(2) == 0 {
+			q.Customer = "b"
+		}
+		for _, i := range r.Perm(len(groups))[:r.IntN(4)] {
+			q.By = append(q.By, groups[i])
+		}
+		rows, totals, err := t.Usage(t.Context(), q)
+		t.must("usage", err)
+		keep := func(e *metering.Event) bool {
+			return e.At >= q.From && e.At < q.To && (q.Customer == "" || q.Customer == e.Customer)
+		}
+		if diff := cmp.Diff(naive(events, keep), totals); diff != "" {
+			t.Fatalf("totals of %+v (-events +usage):\n%s", q, diff)
+		}
+		requests := int64(0)
+		for _, row := range rows {
+			want := naive(events, func(e *metering.Event) bool { return keep(e) && t.in(e, row.Group, q.Zone) })
+			if diff := cmp.Diff(want, row.UsageTotals); diff != "" {
+				t.Fatalf("%v of %+v (-events +usage):\n%s", row.Group, q, diff)
+			}
+			requests += row.Requests
+		}
+		if requests != totals.Requests {
+			t.Fatalf("groups of %+v have %d calls, the total %d", q, requests, totals.Requests)
+		}
+	}
+	_, _, err := t.Usage(t.Context(), metering.UsageQuery{Org: metering.DefaultOrg, By: []string{"model", "nothing"}})
+	if !errors.Is(err, metering.ErrInvalid) {
+		t.Errorf("usage by nothing known: %v", err)
+	}
+}
+
+// testWindows: totals for counters are what limits counted, in windows of every
+// unit, of one key, and of less than an hour. Reported events are in none.
+func testWindows(t *storeTest) {
+	events := t.many("j", 300, 21)
+	reported := t.event("", 0, "a", base+7, 1000)
+	reported.Key, reported.Metered = "", false
+	if _, err := t.Ingest(t.Context(), metering.DefaultOrg, []*metering.Event{reported}); err != nil {
+		t.Fatal(err)
+	}
+	var windows []metering.Window
+	for _, unit := range []metering.Unit{metering.UnitRequests, metering.UnitTokens, metering.UnitCost} {
+		for _, key := range []string{"", "key-1", "key-none"} {
+			for _, end := range []metering.Micros{base + 5*hour, base + hour/2, base + 3*hour/2 + 1} {
+				windows = append(windows, metering.Window{Unit: unit, Key: key, Start: base, End: end}, metering.Window{Unit: unit, Key: key, Start: base + 1, End: end})
+			}
+		}
+	}
+	got, err := t.Snapshot(t.Context(), metering.Slot{Org: metering.DefaultOrg, Customer: "a"}, windows)
+	t.must("snapshot", err)
+	if len(got.Totals) != len(windows) {
+		t.Fatalf("%d totals of %d windows", len(got.Totals), len(windows))
+	}
+	for i, w := range windows {
+		want := int64(0)
+		for _, e := range events {
+			if e.Test || e.Customer != "a" || e.At < w.Start || e.At >= w.End || w.Key != "" && w.Key != e.Key {
+				continue
+			}
+			switch w.Unit {
+			case metering.UnitRequests:
+				want++
+			case metering.UnitTokens:
+				want += e.Usage.Tokens.Input() + e.Usage.Tokens.Output()
+			case metering.UnitCost:
+				want += e.Cost.Micros*1000 + (e.Cost.Picos+999)/1000
+			}
+		}
+		if got.Totals[i].Window != w || got.Totals[i].Amount != want {
+			t.Errorf("%+v: %d, want %d", w, got.Totals[i].Amount, want)
+		}
+	}
+	if _, err := t.Snapshot(t.Context(), metering.Slot{Org: metering.DefaultOrg, Customer: "a"}, []metering.Window{{Unit: "miles"}}); !errors.Is(err, metering.ErrInvalid) {
+		t.Errorf("a window of no unit: %v", err)
+	}
+}
+
+// testIngestRace: of several senders of the same events each event stands once,
+// and each is told of it as inserted once.
+func testIngestRace(t *storeTest) {
+	const senders, count = 4, 40
+	var wg sync.WaitGroup
+	results := make(chan metering.IngestResult, senders)
+	for n := range senders {
+		var batch []*metering.Event
+		for i := range count {
+			e := t.event("", 0, "a", base+metering.Micros(i), 1)
+			e.Key, e.ExternalID, e.Properties = "", fmt.Sprint("ext-", i), []byte(`{"a":1}`)
+			batch = append(batch, e)
+		}
+		rand.New(rand.NewPCG(uint64(n), 2)).Shuffle(count, func(i, j int) { batch[i], batch[j] = batch[j], batch[i] })
+		wg.Go(func() {
+			got, err := t.Ingest(context.WithoutCancel(t.Context()), metering.DefaultOrg, batch)
+			if err != nil {
+				t.Errorf("ingest: %v", err)
+			}
+			results <- got
+		})
+	}
+	wg.Wait()
+	close(results)
+	var sum metering.IngestResult
+	for got := range results {
+		sum.Inserted, sum.Duplicates, sum.Conflicts = sum.Inserted+got.Inserted, sum.Duplicates+got.Duplicates, append(sum.Conflicts, got.Conflicts...)
+	}
+	if sum.Inserted != count || sum.Duplicates != (senders-1)*count || len(sum.Conflicts) != 0 {
+		t.Errorf("together %+v, want %d inserted", sum, count)
+	}
+	if got := t.totals("a"); got.Requests != count {
+		t.Errorf("%d events, want %d", got.Requests, count)
+	}
+	t.verify()
+}
+
+// testIngestWhole: a batch with one event that cannot be stored is not stored.
+func testIngestWhole(t *storeTest) {
+	good, bad := t.event("", 0, "a", base, 1), t.event("", 0, "a", base, 1)
+	good.ExternalID, bad.ExternalID, bad.Usage.Tokens[0] = "good", "bad", -1
+	if _, err := t.Ingest(t.Context(), metering.DefaultOrg, []*metering.Event{good, bad}); !errors.Is(err, metering.ErrInvalid) {
+		t.Errorf("ingest: %v", err)
+	}
+	if got := t.totals("a"); got.Requests != 0 {
+		t.Errorf("%d events of a batch that was refused", got.Requests)
+	}
+	got, err := t.Ingest(t.Context(), metering.DefaultOrg, []*metering.Event{good})
+	if err != nil || got.Inserted != 1 {
+		t.Errorf("the good one alone: %+v, %v", got, err)
+	}
+	good.Org = "other"
+	if _, err := t.Ingest(t.Context(), metering.DefaultOrg, []*metering.Event{good}); !errors.Is(err, metering.ErrInvalid) {
+		t.Errorf("an event of another organisation: %v", err)
+	}
+}
+
+// testEveryField: an event comes back with all that it had.
+func testEveryField(t *storeTest) {
+	lease := t.claim("j")
+	for n := range uint64(40) {
+		r := rand.New(rand.NewPCG(n, 4))
+		e := t.event("j", n+1, "a", base, 1)
+		fill(r, reflect.ValueOf(e).Elem(), 40)
+		e.Org, e.Journal, e.FactSeq, e.At, e.Status, e.Seq = metering.DefaultOrg, "j", n+1, base+metering.Micros(n), 200, 0
+		e.Cost = metering.Cost{Micros: r.Int64N(1e9), Picos: r.Int64N(1e6)}
+		e.CostState = []metering.CostState{metering.CostExact, metering.CostStated, metering.CostFree}[r.IntN(3)]
+		e.Properties, e.Usage.Raw = []byte(`{"a":[1,"\u0000"]}`), []byte(`{"prompt_tokens":1}`)
+		if e.Usage.Error != nil {
+			e.Usage.Error.Message = "" // it is never stored
+		}
+		switch n % 3 {
+		case 0:
+			e.Usage.HasTotal, e.Usage.Total = false, 0
+		case 1:
+			e.Usage.Input, e.Usage.Output = e.Usage.Tokens.Input(), e.Usage.Tokens.Output()
+			e.Usage.Total = e.Usage.Input + e.Usage.Output
+		}
+		if n%5 == 0 {
+			e.End, e.FirstByte, e.Tags, e.Usage.Flags = e.At, 0, nil, nil
+		}
+		t.ship(lease, n, e)
+		got, err := t.Event(t.Context(), metering.DefaultOrg, e.ID.String())
+		t.must("event", err)
+		if diff := cmp.Diff(e, got); diff != "" {
+			t.Fatalf("event %d (-shipped +read):\n%s", n, diff)
+		}
+	}
+	t.verify()
+}
+
+// fill sets everything in v to something, at most max long.
+func fill(r *rand.Rand, v reflect.Value, limit int) {
+	switch v.Kind() {
+	case reflect.String:
+		b := make([]rune, 1+r.IntN(limit))
+		for i := range b {
+			b[i] = []rune("abcXYZ 019/\\\"<é漢\x01")[r.IntN(17)]
+		}
+		v.SetString(string(b))
+	case reflect.Int, reflect.Int64:
+		v.SetInt(1 + r.Int64N(100_000))
+	case reflect.Uint8, reflect.Uint64:
+		v.SetUint(1 + r.Uint64N(200))
+	case reflect.Bool:
+		v.SetBool(r.IntN(2) == 0)
+	case reflect.Pointer:
+		v.Set(reflect.New(v.Type().Elem()))
+		fill(r, v.Elem(), limit)
+	case reflect.Slice:
+		v.Set(reflect.MakeSlice(v.Type(), 1+r.IntN(3), 4))
+		for i := range v.Len() {
+			fill(r, v.Index(i), limit)
+		}
+	case reflect.Array:
+		for i := range v.Len() {
+			if r.IntN(3) > 0 {
+				fill(r, v.Index(i), limit)
+			}
+		}
+	case reflect.Struct:
+		for i := range v.NumField() {
+			if v.Type().Field(i).IsExported() {
+				fill(r, v.Field(i), limit)
+			}
+		}
+	default:
+		panic("an event has a field of kind " + v.Kind().String())
+	}
+}
+
+// testRefRepeated: of many events with one id of the client's the latest is
+// found, and one that is told apart by another id is found by that.
+func testRefRepeated(t *storeTest) {
+	lease := t.claim("j")
+	var events []*metering.Event
+	for n := range uint64(30) {
+		e := t.event("j", n+1, "a", base+metering.Micros(n), 1)
+		e.ClientID, e.ProviderID = "always the same", fmt.Sprint("req_", n)
+		events = append(events, e)
+	}
+	t.ship(lease, 0, events...)
+	got, err := t.Event(t.Context(), metering.DefaultOrg, "always the same")
+	if err != nil || got.ID != events[29].ID {
+		t.Errorf("by the client's id: %+v, %v", got, err)
+	}
+	i := slices.IndexFunc(events, func(e *metering.Event) bool { return e.ProviderID == "req_3" })
+	got, err = t.Event(t.Context(), metering.DefaultOrg, "req_3")
+	if err != nil || got.ID != events[i].ID {
+		t.Errorf("by the provider's id: %+v, %v", got, err)
+	}
+}
