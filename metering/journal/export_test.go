@@ -56,24 +56,60 @@ func RecordSizes(t *testing.T, data []byte) (head int, sizes []int) {
 }
 
 // ScanSegment reads bytes as the last segment of a journal and returns the
-// facts in them.
-func ScanSegment(data []byte) ([]*metering.Event, error) {
+// facts in them and where the torn tail begins.
+func ScanSegment(journal string, data []byte) ([]*metering.Event, int64, error) {
 	h, _, err := parseHeader(data)
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
 	var facts []*metering.Event
 	s := scanner{path: "x.wal", data: data, head: h}
-	_, err = s.run(func(r *record) {
+	end, err := s.run(func(r *record) {
 		if r.kind != kindFact {
 			return
 		}
-		if e, err := decodeFact("j", r); err == nil {
+		if e, err := decodeFact(journal, r); err == nil {
 			facts = append(facts, e)
 		}
 	})
-	return facts, err
+	return facts, end, err
 }
+
+// Segment is what a segment holds of calls that each began and ended, the first
+// durable ones of them synced before the next began.
+func Segment(events []*metering.Event, durable int) ([]byte, error) {
+	b := appendHeader(nil, header{first: 1, latest: 1})
+	seq, safe := uint64(0), uint64(0)
+	add := func(kind byte, e *metering.Event, payload []byte, err error) error {
+		seq++
+		r := record{kind: kind, behind: uint32(seq - safe), seq: seq, intent: e.Seq, at: e.At, id: e.ID, payload: payload}
+		b = appendRecord(b, &r)
+		return err
+	}
+	for i, e := range events {
+		e.Seq, e.FactSeq = seq+1, seq+2
+		payload, err := appendIntent(nil, &e.Call)
+		if err := add(kindIntent, e, payload, err); err != nil {
+			return nil, err
+		}
+		payload, err = appendFact(nil, e)
+		if err := add(kindFact, e, payload, err); err != nil {
+			return nil, err
+		}
+		if i < durable {
+			safe = seq
+		}
+	}
+	return b, nil
+}
+
+// DecodePayload reads bytes as the payload of a fact.
+func DecodePayload(b []byte) (*metering.Event, error) {
+	return decodeFact("", &record{payload: b})
+}
+
+// EncodePayload is the payload of a fact.
+func EncodePayload(e *metering.Event) ([]byte, error) { return appendFact(nil, e) }
 
 // Quiet discards what the journal logs.
 func Quiet() *slog.Logger { return slog.New(slog.DiscardHandler) }
@@ -123,23 +159,4 @@ func DecodeExtended(e *metering.Event) (*metering.Event, error) {
 	}
 	b = append(b, 3, 0, 0, 0, 'n', 'e', 'w')
 	return decodeFact(e.Journal, &record{seq: e.FactSeq, intent: e.Seq, at: e.At, id: e.ID, payload: b})
-}
-
-// PayloadSize is how long the payload of e is.
-func PayloadSize(t *testing.T, e *metering.Event) int {
-	t.Helper()
-	b, err := appendFact(nil, e)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return len(b)
-}
-
-// DecodeCut reads e from the beginning of its payload.
-func DecodeCut(e *metering.Event, cut int) (*metering.Event, error) {
-	b, err := appendFact(nil, e)
-	if err != nil {
-		return nil, err
-	}
-	return decodeFact(e.Journal, &record{seq: e.FactSeq, intent: e.Seq, at: e.At, id: e.ID, payload: b[:cut]})
 }

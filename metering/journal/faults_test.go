@@ -266,7 +266,7 @@ func TestSyncFails_AtClose(t *testing.T) {
 			v.apply(o)
 		}
 		for _, s := range v.states() {
-			a := recovered(t, t.TempDir(), s)
+			a := recovered(t, t.TempDir(), s, true)
 			if a.err != nil || len(a.found) != 1 || !equal(a.found[0], want) {
 				t.Fatalf("after Close a power loss leaves %d facts: %v", len(a.found), a.err)
 			}

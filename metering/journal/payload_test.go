@@ -151,9 +151,12 @@ func TestFact_UnknownFieldsAreSkipped(t *testing.T) {
 // A payload that is cut anywhere is an error, and never a wrong number.
 func TestFact_CutPayloadIsRefused(t *testing.T) {
 	t.Parallel()
-	want := ended(newCall(t))
-	for cut := range journal.PayloadSize(t, want) {
-		if got, err := journal.DecodeCut(want, cut); err == nil {
+	payload, err := journal.EncodePayload(ended(newCall(t)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for cut := range payload {
+		if got, err := journal.DecodePayload(payload[:cut]); err == nil {
 			t.Fatalf("cut at %d it was read as %+v", cut, got)
 		}
 	}

@@ -1,6 +1,7 @@
 package journal_test
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -170,10 +171,10 @@ func enumerate(t *testing.T, h *history) {
 			a := known[hash]
 			fresh := a == nil
 			if fresh {
-				a = recovered(t, base, s)
+				a = recovered(t, base, s, len(known)%4 == 0)
 				known[hash] = a
 			}
-			if fresh && len(known)%71 == 0 {
+			if fresh && len(known)%131 == 0 {
 				again(t, base, h, k, a)
 			}
 			if err := a.check(h, k); err != nil {
@@ -211,9 +212,9 @@ func (a *aftermath) check(h *history, k int) error {
 	return h.verify(k, a.found)
 }
 
-// recovered opens the state, makes one more call in it, and opens it again: it
-// must then hold the same and that call.
-func recovered(t *testing.T, base string, s state) *aftermath {
+// recovered opens the state and makes one more call in it. If it is to do so
+// twice, it opens it again, which must then hold the same and that call.
+func recovered(t *testing.T, base string, s state, twice bool) *aftermath {
 	t.Helper()
 	dir, err := os.MkdirTemp(base, "")
 	if err != nil {
@@ -238,11 +239,11 @@ func recovered(t *testing.T, base string, s state) *aftermath {
 	a.found, a.last = facts(t, j, j.Floor()), j.LastFact()
 	more := begin(t, j)
 	a.next = more.At
-	if err := j.Finish(ended(more)); err != nil {
+	if err := errors.Join(j.Finish(ended(more)), j.Close()); err != nil {
 		t.Fatal(err)
 	}
-	if err := j.Close(); err != nil {
-		t.Fatal(err)
+	if !twice {
+		return a
 	}
 	if j, err = journal.OpenFiles(dir, o, rec); err != nil {
 		a.err = fmt.Errorf("open once more: %w", err)
@@ -269,7 +270,7 @@ func again(t *testing.T, base string, h *history, k int, a *aftermath) {
 	for i, o := range a.trace {
 		v.apply(o)
 		for _, s := range v.states() {
-			if err := recovered(t, base, s).check(h, k); err != nil {
+			if err := recovered(t, base, s, false).check(h, k); err != nil {
 				t.Fatalf("power lost after change %d of %d, and after change %d of the recovery:\n%s---\n%s%v",
 					k, len(h.rec.trace), i+1, recent(h.rec.trace[:k]), recent(a.trace[:i+1]), err)
 			}

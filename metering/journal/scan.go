@@ -86,28 +86,47 @@ func (s *scanner) torn(off int, next uint64, err error) bool {
 	if s.until != 0 || next <= s.head.whole || errors.Is(err, errVersion) {
 		return false
 	}
-	at, later := s.nextValid(off+1, next)
-	if at < 0 {
+	at, later, err := s.nextValid(off+1, next)
+	switch {
+	case err != nil:
+		return false
+	case at < 0:
 		return true
 	}
 	return later.seq-uint64(later.behind) < next && hole(s.data[:at], off)
 }
 
+var errUnclear = errors.New("too much looks like records and is none")
+
 // nextValid finds the next whole record that could follow, and returns -1 if
-// there is none.
-func (s *scanner) nextValid(from int, next uint64) (int, record) {
+// there is none. It computes a checksum only where a record that could be meant
+// begins, and gives up when it has read the segment a few times over.
+func (s *scanner) nextValid(from int, next uint64) (int, record, error) {
+	budget := 4*len(s.data) + maxBody
+	const far = 1 << 32 // no segment has so many records
 	for at := from; at+frameBytes+fixedBytes <= len(s.data); at++ {
 		b := s.data[at:]
 		n := bodyLength(b)
-		if n < fixedBytes || n > maxBody || n > len(b)-frameBytes ||
-			b[frameBytes] < kindIntent || b[frameBytes] > kindFact {
+		if n < fixedBytes || n > maxBody || n > len(b)-frameBytes {
 			continue
 		}
-		if r, _, err := parseRecord(b); err == nil && r.seq >= next {
-			return at, r
+		body := b[frameBytes:]
+		seq := binary.LittleEndian.Uint64(body[8:])
+		if body[2] != 0 || body[3] != 0 || seq < next || seq-next > far {
+			continue
+		}
+		if budget -= n; budget < 0 {
+			return 0, record{}, errUnclear
+		}
+		r, _, err := parseRecord(b)
+		switch {
+		case errors.Is(err, errVersion):
+			return 0, record{}, err
+		case err == nil && r.kind != kindHeader:
+			return at, r, nil
 		}
 	}
-	return -1, record{}
+	return -1, record{}, nil
 }
 
 // hole reports whether data has a sector that is zero from off on, which is
