@@ -184,11 +184,16 @@ const (
 	maxDocument   = 16 << 20
 )
 
-// encode is the stored form of a document.
-func (d *document) encode() ([]byte, error) {
+// encode is the stored form of a document. Deflating costs the processor as much
+// as the whole insert into SQLite does, whose file is on a disk of ours: there
+// documents stay as they are.
+func (d *document) encode(small bool) ([]byte, error) {
 	text, err := json.Marshal(d)
 	if err != nil {
 		return nil, fmt.Errorf("encode event: %w: %w", metering.ErrInvalid, err)
+	}
+	if !small {
+		return text, nil
 	}
 	var out bytes.Buffer
 	out.Grow(len(text)/3 + 16)
