@@ -92,7 +92,7 @@ func (c serveCmd) Run(ctx context.Context, env *api.Env) error {
 	if c.Listen != "" {
 		conf.Listen = c.Listen
 	}
-	log := logger(conf.Log, env.Stderr)
+	log := conf.Log.Logger(env.Stderr)
 	for _, w := range conf.Warnings() {
 		log.Warn("configuration: " + w.String())
 	}
@@ -101,7 +101,7 @@ func (c serveCmd) Run(ctx context.Context, env *api.Env) error {
 
 // sandboxCmd is `weir sandbox`.
 type sandboxCmd struct {
-	Data string `help:"Data directory." placeholder:"DIR" default:"./weir-sandbox"`
+	Data string `help:"Data directory. Default: ./weir-sandbox." placeholder:"DIR" default:"./weir-sandbox"`
 }
 
 // Run serves the sandbox until a signal.
@@ -125,7 +125,7 @@ func (c sandboxCmd) Run(ctx context.Context, env *api.Env) error {
 		u.Credentials = []config.Credential{{Key: config.NewSecret(s.key)}}
 		conf.Upstreams[name] = u
 	}
-	err = serve(ctx, conf, logger(conf.Log, env.Stderr), env.Stdout, s)
+	err = serve(ctx, conf, conf.Log.Logger(env.Stderr), env.Stdout, s)
 	if closed := errors.Join(server.Close(), <-served); !errors.Is(closed, http.ErrServerClosed) {
 		err = errors.Join(err, fmt.Errorf("simulated provider: %w", closed))
 	}
@@ -363,7 +363,10 @@ func (p *parts) run(ctx context.Context, box *sandbox, public, private net.Liste
 	go func() { ringed <- p.ring.Run(background) }()
 	go func() { planed <- p.plane.Serve(public) }()
 	go func() { consoled <- p.console.Serve(private) }()
-	p.greet(out, box, reachable(public), reachable(private))
+	fmt.Fprintf(out, "weir ready proxy=%s console=%s data=%s\n", reachable(public), reachable(private), p.conf.Data)
+	if box != nil {
+		api.Welcome(out, reachable(public), box.demo, p.conf.Data)
+	}
 
 	var cause error
 	select {
@@ -400,36 +403,6 @@ func ignore(err error, known ...error) error {
 	return err
 }
 
-// greet prints the ready line, and in a sandbox what to try.
-func (p *parts) greet(out io.Writer, box *sandbox, public, private string) {
-	fmt.Fprintf(out, "weir ready proxy=%s console=%s data=%s\n", public, private, p.conf.Data)
-	if box == nil {
-		return
-	}
-	fmt.Fprintf(out, `
-A simulated provider answers; nothing leaves this machine and nothing costs money.
-The demo customer's key: %[2]s
-
-Call it, as an SDK would:
-  curl %[1]s/v1/chat/completions -H 'Authorization: Bearer %[2]s' -H 'Content-Type: application/json' \
-    -d '{"model":"gpt-4o-mini","messages":[{"role":"user","content":"What does a weir do?"}]}'
-  (add "stream":true to see it streamed)
-
-See what it used, in another shell:
-  weir usage --customer %[3]s --by model%[4]s
-
-Ctrl-C ends it; what was recorded stays in %[5]s.
-`, public, box.demo, api.DemoCustomer, dataFlag(p.conf.Data), p.conf.Data)
-}
-
-// dataFlag is what a command needs to find this server.
-func dataFlag(dir string) string {
-	if filepath.Clean(dir) == "weir-sandbox" {
-		return ""
-	}
-	return " --data " + dir
-}
-
 // listen opens a listener; a sandbox takes a free port where its own is busy.
 func listen(addr string, anyPort bool) (net.Listener, error) {
 	l, err := net.Listen("tcp", addr)
@@ -452,17 +425,4 @@ func reachable(l net.Listener) string {
 	}
 	u := url.URL{Scheme: "http", Host: net.JoinHostPort(host, fmt.Sprint(addr.Port))}
 	return u.String()
-}
-
-// logger writes the program's own log.
-func logger(c config.Log, to io.Writer) *slog.Logger {
-	var level slog.Level
-	if err := level.UnmarshalText([]byte(c.Level)); err != nil {
-		level = slog.LevelInfo // validation allows only levels that it can read
-	}
-	o := &slog.HandlerOptions{Level: level}
-	if c.Format == "json" {
-		return slog.New(slog.NewJSONHandler(to, o))
-	}
-	return slog.New(slog.NewTextHandler(to, o))
 }

@@ -138,6 +138,12 @@ type Common struct {
 	Data string `name:"data" placeholder:"DIR" help:"Data directory of the server to talk to, where WEIR_URL and WEIR_TOKEN do not name one. Default: ./weir-data, else ./weir-sandbox."`
 }
 
+// The default data directories, where commands look for a server.
+const (
+	serveData   = "./weir-data"
+	sandboxData = "./weir-sandbox"
+)
+
 // startHint says how a server comes to be.
 const startHint = "start one with `weir serve`, or `weir sandbox` to try it out; WEIR_URL and WEIR_TOKEN name one elsewhere"
 
@@ -150,7 +156,7 @@ func (c Common) connect(env *Env) (*Client, Runtime, error) {
 		}
 		return NewClient(base, token, env.Transport), Runtime{Console: base}, nil
 	}
-	dirs := []string{"./weir-data", "./weir-sandbox"}
+	dirs := []string{serveData, sandboxData}
 	if c.Data != "" {
 		dirs = []string{c.Data}
 	}
