@@ -6,8 +6,8 @@ import "net/http"
 // https://platform.openai.com/docs/api-reference/completions
 func completion(x *exchange) {
 	prompts := texts(x.body["prompt"])
-	if len(prompts) == 0 {
-		x.fail(http.StatusBadRequest, "", "you must provide a prompt")
+	if len(prompts) == 0 || len(prompts) > 2048 {
+		x.fail(http.StatusBadRequest, "", "'prompt' must have between 1 and 2048 items")
 		return
 	}
 	limit := int64(16) // the API's default

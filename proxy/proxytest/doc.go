@@ -37,7 +37,7 @@
 // # Answers
 //
 // The last message of the user decides. "in 200 words" makes an answer of 200
-// words. A request with functions gets a call of those that the message names, a
+// words, 9999 at most. A request with functions gets a call of those that the message names, a
 // call of the first if it asks a question or if a call is demanded, and text
 // once the result of a call has come. Where a JSON schema is given, the answer
 // is a value that it allows. All models answer on all APIs.

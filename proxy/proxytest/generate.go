@@ -124,7 +124,7 @@ func (x *exchange) choose(p *prompt, w wishes, thinks, i int64) choice {
 			said = string(b)
 		}
 	} else {
-		said = prose(digest(x.seed, p.asked, strconv.FormatInt(i, 10)), wordsWanted(p.asked))
+		said = prose(digest(x.seed, p.asked, strconv.FormatInt(i, 10)), wordsWanted(p.asked), room)
 	}
 	c := choice{pieces: split(said)}
 	if int64(len(c.pieces)) > room {
@@ -200,7 +200,7 @@ func calls(called []tool, room int64) choice {
 	return c
 }
 
-var wanted = regexp.MustCompile(`(?i)\bin (\d{1,5}) words?\b`)
+var wanted = regexp.MustCompile(`(?i)\bin (\d{1,4}) words?\b`)
 
 // wordsWanted is how many words the user wants; 0: it is not said.
 func wordsWanted(asked string) int {
@@ -218,14 +218,16 @@ func wordsWanted(asked string) int {
 const vocabulary = "a weir raises the water behind it and lets it fall over an edge of known shape so the depth above the crest tells how much flows " +
 	"per second without holding the stream up and engineers have read rivers that way for centuries because the law is simple exact and cheap to keep"
 
-// prose is text that seed decides, of n words or, if n is 0, of 18 to 47.
-func prose(seed string, n int) string {
+// prose is text that seed decides, of n words or, if n is 0, of 18 to 47. What
+// comes after the first most tokens is not worth making.
+func prose(seed string, n int, most int64) string {
 	h := fnv.New64a()
 	_, _ = h.Write([]byte(seed)) // a hash takes everything
 	random := rand.New(rand.NewPCG(h.Sum64(), 7))
 	if n == 0 {
 		n = 18 + random.IntN(30)
 	}
+	n = int(min(int64(n), most+1)) // a word has a token at least
 	words := strings.Fields(vocabulary)
 	at := random.IntN(len(words))
 	var b strings.Builder

@@ -97,7 +97,7 @@ func stopOf(c choice) any {
 
 // thought is what the model says to itself, as long as the tokens it costs.
 func (m *messaging) thought() []string {
-	pieces := split(prose(m.seed+"thought", int(m.g.reasoning)))
+	pieces := split(prose(m.seed+"thought", int(m.g.reasoning), m.g.reasoning))
 	return pieces[:m.g.reasoning] // a word has a token at least
 }
 

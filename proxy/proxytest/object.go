@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"strconv"
 	"strings"
 )
 
@@ -26,31 +27,73 @@ func (o object) with(name string, value any) object {
 }
 
 // MarshalJSON writes the members in order.
-func (o object) MarshalJSON() ([]byte, error) {
-	var b bytes.Buffer
-	b.WriteByte('{')
+func (o object) MarshalJSON() ([]byte, error) { return o.append(nil) }
+
+func (o object) append(b []byte) ([]byte, error) {
+	b = append(b, '{')
 	for i, m := range o {
 		if i > 0 {
-			b.WriteByte(',')
+			b = append(b, ',')
 		}
-		name, err := encode(m.name)
-		if err != nil {
+		b = append(appendText(b, m.name), ':')
+		var err error
+		if b, err = appendValue(b, m.value); err != nil {
 			return nil, err
 		}
-		value, err := encode(m.value)
-		if err != nil {
-			return nil, err
-		}
-		b.Write(name)
-		b.WriteByte(':')
-		b.Write(value)
 	}
-	b.WriteByte('}')
-	return b.Bytes(), nil
+	return append(b, '}'), nil
+}
+
+// appendValue writes a value. Those that a chunk of a stream consists of do not
+// go through encoding/json, which compacts a nested value once for every level.
+func appendValue(b []byte, v any) ([]byte, error) {
+	switch v := v.(type) {
+	case nil:
+		return append(b, "null"...), nil
+	case bool:
+		return strconv.AppendBool(b, v), nil
+	case int:
+		return strconv.AppendInt(b, int64(v), 10), nil
+	case int64:
+		return strconv.AppendInt(b, v, 10), nil
+	case string:
+		return appendText(b, v), nil
+	case object:
+		return v.append(b)
+	case []object:
+		b = append(b, '[')
+		for i, o := range v {
+			if i > 0 {
+				b = append(b, ',')
+			}
+			var err error
+			if b, err = o.append(b); err != nil {
+				return nil, err
+			}
+		}
+		return append(b, ']'), nil
+	default:
+		encoded, err := encode(v)
+		return append(b, encoded...), err
+	}
+}
+
+// appendText writes a string.
+func appendText(b []byte, s string) []byte {
+	plain := func(r rune) bool { return r >= ' ' && r < 0x7f && r != '"' && r != '\\' }
+	if strings.IndexFunc(s, func(r rune) bool { return !plain(r) }) >= 0 {
+		if encoded, err := encode(s); err == nil { // a string can be encoded, always
+			return append(b, encoded...)
+		}
+	}
+	return append(append(append(b, '"'), s...), '"')
 }
 
 // encode is JSON as the vendors write it: "<" stays "<".
 func encode(v any) ([]byte, error) {
+	if o, ok := v.(object); ok {
+		return o.append(nil)
+	}
 	var b bytes.Buffer
 	e := json.NewEncoder(&b)
 	e.SetEscapeHTML(false)
