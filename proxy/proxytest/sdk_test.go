@@ -43,9 +43,17 @@ func TestSimulator_SDKs(t *testing.T) {
 	mux.Handle("/", sim)
 	server := httptest.NewServer(mux)
 	defer server.Close()
+	files, err := filepath.Glob(filepath.Join(dir, "test", "*.test.js"))
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no tests in %s: %v", dir, err)
+	}
+	args := []string{"--test", "--test-reporter=tap", "--test-concurrency=1"}
+	for _, f := range files {
+		args = append(args, filepath.Join("test", filepath.Base(f)))
+	}
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, node, "--test", "--test-reporter=tap", "--test-concurrency=1")
+	cmd := exec.CommandContext(ctx, node, args...)
 	cmd.Dir = dir
 	cmd.Env = append(os.Environ(), "UPSTREAM_URL="+server.URL, "UPSTREAM_KEY=sk-test", "PROXY_URL="+server.URL, "PROXY_KEY=sk-test", "NODE_OPTIONS=")
 	out, err := cmd.CombinedOutput()
