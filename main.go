@@ -11,7 +11,6 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"net/url"
 	"os"
 	"os/signal"
 	"path/filepath"
@@ -112,9 +111,8 @@ func (c sandboxCmd) Run(ctx context.Context, env *api.Env) error {
 	}
 	s := &sandbox{url: "http://" + provider.Addr().String(), key: "sk-simulator"}
 	simulator := proxytest.NewSimulator(proxytest.SimulatorOptions{Keys: []string{s.key}, Pace: 15 * time.Millisecond})
-	server := &http.Server{Handler: simulator, ReadHeaderTimeout: time.Minute}
 	served := make(chan error, 1)
-	go func() { served <- server.Serve(provider) }()
+	go func() { served <- simulator.Serve(provider) }()
 
 	conf := config.Default()
 	conf.Data, conf.Log.Level = c.Data, "warn"
@@ -126,10 +124,7 @@ func (c sandboxCmd) Run(ctx context.Context, env *api.Env) error {
 		conf.Upstreams[name] = u
 	}
 	err = serve(ctx, conf, conf.Log.Logger(env.Stderr), env.Stdout, s)
-	if closed := errors.Join(server.Close(), <-served); !errors.Is(closed, http.ErrServerClosed) {
-		err = errors.Join(err, fmt.Errorf("simulated provider: %w", closed))
-	}
-	return err
+	return errors.Join(err, simulator.Close(), <-served)
 }
 
 // sandbox is what a sandbox has beside a server. nil: this is none.
@@ -164,15 +159,15 @@ func serve(ctx context.Context, conf config.Config, log *slog.Logger, out io.Wri
 	if err := p.open(ctx); err != nil {
 		return err
 	}
-	public, err := listen(conf.Listen, box != nil)
+	public, err := api.Listen(conf.Listen, box != nil)
 	if err != nil {
 		return fmt.Errorf("listen for the data plane: %w", err)
 	}
-	private, err := listen(conf.Console.Listen, box != nil)
+	private, err := api.Listen(conf.Console.Listen, box != nil)
 	if err != nil {
 		return errors.Join(fmt.Errorf("listen for the console: %w", err), public.Close())
 	}
-	if err := p.build(ctx, box, reachable(public), reachable(private)); err != nil {
+	if err := p.build(ctx, box, api.Reachable(public), api.Reachable(private)); err != nil {
 		return errors.Join(err, public.Close(), private.Close())
 	}
 	return p.run(ctx, box, public, private, out)
@@ -363,9 +358,9 @@ func (p *parts) run(ctx context.Context, box *sandbox, public, private net.Liste
 	go func() { ringed <- p.ring.Run(background) }()
 	go func() { planed <- p.plane.Serve(public) }()
 	go func() { consoled <- p.console.Serve(private) }()
-	fmt.Fprintf(out, "weir ready proxy=%s console=%s data=%s\n", reachable(public), reachable(private), p.conf.Data)
+	fmt.Fprintf(out, "weir ready proxy=%s console=%s data=%s\n", api.Reachable(public), api.Reachable(private), p.conf.Data)
 	if box != nil {
-		api.Welcome(out, reachable(public), box.demo, p.conf.Data)
+		api.Welcome(out, api.Reachable(public), box.demo, p.conf.Data)
 	}
 
 	var cause error
@@ -401,28 +396,4 @@ func ignore(err error, known ...error) error {
 		}
 	}
 	return err
-}
-
-// listen opens a listener; a sandbox takes a free port where its own is busy.
-func listen(addr string, anyPort bool) (net.Listener, error) {
-	l, err := net.Listen("tcp", addr)
-	if err == nil || !anyPort || !errors.Is(err, syscall.EADDRINUSE) {
-		return l, err
-	}
-	host, _, err := net.SplitHostPort(addr)
-	if err != nil {
-		return nil, err
-	}
-	return net.Listen("tcp", net.JoinHostPort(host, "0"))
-}
-
-// reachable is the URL of a listener as a client on this machine reaches it.
-func reachable(l net.Listener) string {
-	addr := l.Addr().(*net.TCPAddr)
-	host := addr.IP.String()
-	if addr.IP.IsUnspecified() {
-		host = "127.0.0.1"
-	}
-	u := url.URL{Scheme: "http", Host: net.JoinHostPort(host, fmt.Sprint(addr.Port))}
-	return u.String()
 }
