@@ -46,6 +46,23 @@ func Migrate(ctx context.Context, db *sql.DB, engine string) (int64, error) {
 	if err != nil {
 		return 0, fmt.Errorf("migrations of %s: %w", engine, err)
 	}
+	version, err := up(ctx, p)
+	for range sqliteTries {
+		if err == nil || engine != SQLite || errors.Is(err, ErrNewer) || ctx.Err() != nil {
+			break
+		}
+		// There is no lock across the migrations of SQLite. Each is a transaction
+		// that waits for the other process and then finds its tables there; the
+		// next look finds that they are.
+		version, err = up(ctx, p)
+	}
+	return version, err
+}
+
+// sqliteTries is more often than there are migrations.
+const sqliteTries = 20
+
+func up(ctx context.Context, p *goose.Provider) (int64, error) {
 	sources := p.ListSources()
 	latest := sources[len(sources)-1].Version
 	have, err := p.GetDBVersion(ctx)

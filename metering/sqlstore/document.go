@@ -188,7 +188,7 @@ const (
 // as the whole insert into SQLite does, whose file is on a disk of ours: there
 // documents stay as they are.
 func (d *document) encode(small bool) ([]byte, error) {
-	text, err := json.Marshal(d)
+	text, err := d.appendJSON(make([]byte, 0, 1024))
 	if err != nil {
 		return nil, fmt.Errorf("encode event: %w: %w", metering.ErrInvalid, err)
 	}

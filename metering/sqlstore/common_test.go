@@ -1,0 +1,48 @@
+package sqlstore_test
+
+import (
+	"testing"
+
+	"github.com/weirhq/weir/metering"
+	"github.com/weirhq/weir/metering/sqlstore"
+)
+
+// event makes the event of a journal, of one customer, with one token.
+func event(t *testing.T, seq uint64) *metering.Event {
+	t.Helper()
+	id, err := metering.NewID()
+	if err != nil {
+		t.Fatal(err)
+	}
+	e := &metering.Event{
+		Call: metering.Call{ID: id, Org: metering.DefaultOrg, Customer: "a", Key: "k", At: 1_790_000_000_000_000 + metering.Micros(seq), Model: "m", Metered: true},
+		Name: metering.EventLLM, Outcome: metering.OutcomeComplete, Journal: "j", FactSeq: seq, CostState: metering.CostExact, Cost: metering.Cost{Picos: 3},
+	}
+	e.Usage.State = metering.UsageExact
+	e.Usage.Tokens[0] = 1
+	return e
+}
+
+// expect holds that the store has so many events, that every sum agrees, and
+// that nothing is in quarantine.
+func expect(t *testing.T, s *sqlstore.Store, want int64) {
+	t.Helper()
+	_, totals, err := s.Usage(t.Context(), metering.UsageQuery{Org: metering.DefaultOrg})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if totals.Requests != want || totals.Total != want || totals.Cost != (metering.Cost{Picos: 3 * want}).Normal() {
+		t.Errorf("usage %+v, want %d events", totals, want)
+	}
+	differ, err := s.VerifyRollups(t.Context(), metering.DefaultOrg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, d := range differ {
+		t.Error(d)
+	}
+	refused, err := s.Quarantined(t.Context(), metering.DefaultOrg, 10)
+	if err != nil || len(refused) > 0 {
+		t.Errorf("quarantined %v, %v", refused, err)
+	}
+}

@@ -1,0 +1,202 @@
+package sqlstore_test
+
+import (
+	"bytes"
+	"database/sql"
+	"net"
+	"net/url"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"github.com/weirhq/weir/metering"
+	"github.com/weirhq/weir/metering/meteringtest"
+)
+
+// commit is the simple query by which the driver ends a transaction.
+var commit = []byte("Q\x00\x00\x00\x0bcommit\x00")
+
+// severer forwards connections to a server. While it is armed it lets one COMMIT
+// through, waits for the answer, keeps that to itself and closes.
+type severer struct {
+	listener net.Listener
+	server   string
+	armed    atomic.Int32
+	cut      atomic.Int32
+	wg       sync.WaitGroup
+}
+
+// sever starts one and returns it with the URL of the database behind it.
+func sever(t *testing.T, address string) (*severer, string) {
+	t.Helper()
+	u, err := url.Parse(address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &severer{server: u.Host}
+	if s.listener, err = net.Listen("tcp", "127.0.0.1:0"); err != nil {
+		t.Fatal(err)
+	}
+	s.wg.Go(func() {
+		for {
+			conn, err := s.listener.Accept()
+			if err != nil {
+				return
+			}
+			s.wg.Go(func() { s.serve(conn) })
+		}
+	})
+	t.Cleanup(func() {
+		s.listener.Close()
+		s.wg.Wait()
+	})
+	u.Host = s.listener.Addr().String()
+	return s, u.String()
+}
+
+func (s *severer) serve(client net.Conn) {
+	defer client.Close()
+	server, err := net.Dial("tcp", s.server)
+	if err != nil {
+		return
+	}
+	defer server.Close()
+	var mute atomic.Bool
+	var answers sync.WaitGroup
+	answers.Go(func() {
+		buf := make([]byte, 64<<10)
+		for {
+			n, err := server.Read(buf)
+			if mute.Load() {
+				s.cut.Add(1)
+				client.Close()
+				return
+			}
+			if n > 0 {
+				_, _ = client.Write(buf[:n]) // it may have gone
+			}
+			if err != nil {
+				client.Close()
+				return
+			}
+		}
+	})
+	buf := make([]byte, 64<<10)
+	for {
+		n, err := client.Read(buf)
+		if bytes.Contains(buf[:n], commit) && s.armed.Add(-1) >= 0 {
+			mute.Store(true)
+		}
+		if n > 0 {
+			_, _ = server.Write(buf[:n]) // the reader of answers notices
+		}
+		if err != nil {
+			break
+		}
+	}
+	if !mute.Load() {
+		server.Close()
+	}
+	answers.Wait()
+}
+
+// TestLostReply: the reply to a COMMIT is lost, so nobody knows whether it
+// happened; the call is made again from the start and comes to the same. Row 10
+// of the failure matrix, I3.
+func TestLostReply(t *testing.T) {
+	t.Parallel()
+	proxy, address := sever(t, meteringtest.Postgres(t))
+	s := open(t, address)
+	again := func(what string, do func() error) {
+		t.Helper()
+		before := proxy.cut.Load()
+		proxy.armed.Store(2) // the second attempt loses its reply too
+		if err := do(); err != nil {
+			t.Errorf("%s: %v", what, err)
+		}
+		if n := proxy.cut.Load() - before; n != 2 {
+			t.Errorf("%s: %d replies were lost, want 2: the test shows nothing", what, n)
+		}
+		proxy.armed.Store(0)
+	}
+	var lease metering.JournalLease
+	again("claim", func() (err error) {
+		lease, err = s.ClaimJournal(t.Context(), metering.JournalClaim{Journal: "j", Nonce: "n", Known: []string{"n"}})
+		return err
+	})
+	if lease.Epoch != 1 {
+		t.Errorf("epoch %d, want 1", lease.Epoch)
+	}
+	for from := uint64(0); from < 50; from += 10 {
+		x := metering.Shipment{Lease: lease, From: from, To: from + 10}
+		for seq := from + 1; seq <= x.To; seq++ {
+			x.Events = append(x.Events, event(t, seq))
+		}
+		again("ship", func() error { return s.Ship(t.Context(), x) })
+	}
+	reported := event(t, 0)
+	reported.ExternalID = "ext"
+	unnamed := event(t, 0)
+	again("ingest", func() error {
+		got, err := s.Ingest(t.Context(), metering.DefaultOrg, []*metering.Event{reported, unnamed})
+		if got.Inserted != 2 || got.Duplicates != 0 {
+			t.Errorf("ingest: %+v, want 2 inserted", got)
+		}
+		return err
+	})
+	again("beat", func() error {
+		_, err := s.Beat(t.Context(), metering.Beat{Lease: lease})
+		return err
+	})
+	again("release", func() error { return s.ReleaseJournal(t.Context(), lease) })
+	expect(t, s, 52)
+}
+
+// TestConnectionsKilled: whenever connections break, everything is there once.
+func TestConnectionsKilled(t *testing.T) {
+	t.Parallel()
+	address := meteringtest.Postgres(t)
+	s := open(t, address)
+	lease, err := s.ClaimJournal(t.Context(), metering.JournalClaim{Journal: "j", Nonce: "n", Known: []string{"n"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	killer, err := sql.Open("pgx", address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer killer.Close()
+	// kill ends one transaction, unless the shipment is through before it finds any.
+	kill := func(through *atomic.Bool) (killed int64) {
+		for killed == 0 && !through.Load() {
+			err := killer.QueryRowContext(t.Context(), `SELECT COUNT(*) FROM (SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+				WHERE datname = current_database() AND pid <> pg_backend_pid() AND application_name = 'weir' AND xact_start IS NOT NULL) AS k`).Scan(&killed)
+			if err != nil {
+				t.Errorf("kill: %v", err)
+				return killed
+			}
+		}
+		return killed
+	}
+	killed := int64(0)
+	const shipments, size = 40, 10
+	for i := range uint64(shipments) {
+		x := metering.Shipment{Lease: lease, From: i * size, To: i*size + size}
+		for seq := x.From + 1; seq <= x.To; seq++ {
+			x.Events = append(x.Events, event(t, seq))
+		}
+		var through atomic.Bool
+		var wg sync.WaitGroup
+		wg.Go(func() { killed += kill(&through) })
+		err := s.Ship(t.Context(), x)
+		through.Store(true)
+		wg.Wait()
+		if err != nil {
+			t.Fatalf("ship: %v", err)
+		}
+	}
+	if killed == 0 {
+		t.Error("no connection was killed in a transaction: the test shows nothing")
+	}
+	expect(t, s, shipments*size)
+}
