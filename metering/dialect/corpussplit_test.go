@@ -27,7 +27,7 @@ const (
 	splits      = 1000
 	splitBudget = 32 << 20
 	// sample is the share of cuts and splits that is taken with -short.
-	sample = 32
+	sample = 128
 	// workers is how many parts the corpus is shared out to.
 	workers = 16
 )

@@ -244,6 +244,7 @@ func TestScanner_unknownCoding(t *testing.T) {
 // TestScanner_bomb: S21. A bomb costs bounded memory and time in every coding,
 // and what it hides is not known.
 func TestScanner_bomb(t *testing.T) {
+	lengthy(t)
 	a := answers()[1]
 	zeros := bytes.Repeat([]byte(" "), 1<<20)
 	for _, c := range codings() {

@@ -23,10 +23,19 @@ const (
 	lastText = `data: {"choices":[{"delta":{},"finish_reason":"stop"}],"usage":{"prompt_tokens":7,"completion_tokens":5}}` + "\n\n"
 )
 
+// lengthy skips a test that takes seconds where the run is to be short.
+func lengthy(t *testing.T) {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("SKIPPED by -short: it reads some hundred MiB")
+	}
+}
+
 // TestScanner_large: S17, S21, T27. Lines, documents and nests of brackets of up
 // to 64 MiB cost bounded memory and time linear in their length; usage behind
 // what was too large to keep is still read.
 func TestScanner_large(t *testing.T) {
+	lengthy(t)
 	for _, l := range []large{
 		{"a line of 600 KiB", `data: {"b64_json":"`, "iVBORw0K", `"}` + "\n\n" + lastText, 600 << 10, metering.UsageExact, ""},
 		{
@@ -105,6 +114,7 @@ func (l large) run(t *testing.T) {
 
 // TestInspect_bombs: S21, T75. Requests that are nothing but depth, keys or names.
 func TestInspect_bombs(t *testing.T) {
+	lengthy(t)
 	t.Parallel()
 	fill := func(head, piece, tail string) []byte {
 		return append(append([]byte(head), bytes.Repeat([]byte(piece), 64*mib/len(piece))...), tail...)

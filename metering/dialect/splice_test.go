@@ -108,6 +108,7 @@ func TestSplice_leaves(t *testing.T) {
 
 // TestSplice_bombs: S21, T75.
 func TestSplice_bombs(t *testing.T) {
+	lengthy(t)
 	t.Parallel()
 	const size = 64 << 20
 	deep := bytes.Repeat([]byte("["), size)

@@ -170,6 +170,7 @@ func TestUnsplicer_delay(t *testing.T) {
 
 // TestUnsplicer_large: what cannot be held passes as it came (S17).
 func TestUnsplicer_large(t *testing.T) {
+	lengthy(t)
 	t.Parallel()
 	u := dialect.NewUnsplicer()
 	const size = 64 << 20
