@@ -89,7 +89,8 @@ func (j *Journal) checkpoint(c *metering.Call, body []byte) error {
 // Finish writes the fact of a call and sets e.Journal and e.FactSeq; e must not
 // be changed afterwards. When it returns nil the fact survives the process. An
 // error that wraps [ErrParked] means that the fact is kept in memory and will
-// be written when that is possible again; with any other error it is not.
+// be written when that is possible again, its position being set then; with any
+// other error it is not.
 //
 // A call whose Begin failed can be finished too. Its instant is raised to the
 // last watermark if need be, so that no closed period changes.

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
 
 	"github.com/weirhq/weir/metering"
 )
@@ -16,14 +17,22 @@ type batch struct {
 	starts []uint64
 	facts  []*metering.Event
 
-	waiting int // callers that have not read err yet
+	wake    sync.Cond // one waiter may lead, or the batch is done
+	waiting int       // callers that have not read err yet
 	done    bool
 	err     error
 }
 
+func (j *Journal) newBatch() *batch {
+	b := new(batch)
+	b.wake.L = &j.mu
+	return b
+}
+
 func (b *batch) reset() {
 	clear(b.facts)
-	*b = batch{buf: b.buf[:0], starts: b.starts[:0], facts: b.facts[:0]}
+	b.buf, b.starts, b.facts = b.buf[:0], b.starts[:0], b.facts[:0]
+	b.last, b.done, b.err = 0, false, nil
 }
 
 // events are the facts in b, which may be nil.
@@ -62,7 +71,7 @@ func (j *Journal) commit(b *batch) error {
 	b.waiting++
 	for !b.done {
 		if j.writing {
-			j.idle.Wait()
+			b.wake.Wait()
 		} else {
 			j.lead()
 		}
@@ -82,7 +91,7 @@ func (j *Journal) swap() *batch {
 	j.pending = j.spare
 	j.spare = nil
 	if j.pending == nil {
-		j.pending = new(batch)
+		j.pending = j.newBatch()
 	}
 	return b
 }
@@ -96,7 +105,16 @@ func (j *Journal) lead() {
 	} else {
 		j.goDown(err, b)
 	}
-	j.writing, j.leading = false, nil
+	j.leading = nil
+	b.wake.Broadcast()
+	j.yield()
+}
+
+// yield ends the turn of a leader. One of those who wait in the next batch is
+// enough to lead it.
+func (j *Journal) yield() {
+	j.writing = false
+	j.pending.wake.Signal()
 	j.idle.Broadcast()
 }
 
@@ -266,6 +284,7 @@ func (j *Journal) goDown(err error, b *batch) {
 			j.calls.remove(seq)
 		}
 		failed.err, failed.done = err, true
+		failed.wake.Broadcast()
 		if failed.waiting == 0 {
 			failed.reset()
 			j.spare = failed

@@ -38,6 +38,7 @@ type life struct {
 	fact        *metering.Event
 	finished    int
 	factSafe    int
+	parked      bool
 }
 
 type checkpoint struct {
@@ -102,7 +103,9 @@ func (h *history) finish(l *life) {
 	h.t.Helper()
 	l.fact, l.finished = ended(&l.call), h.rec.len()
 	l.fact.Usage.Output = int64(len(h.order)) // no two alike
-	if err := h.j.Finish(l.fact); err != nil && !errors.Is(err, journal.ErrParked) {
+	err := h.j.Finish(l.fact)
+	l.parked = errors.Is(err, journal.ErrParked)
+	if err != nil && !l.parked {
 		h.t.Fatalf("finish: %v", err)
 	}
 	h.note()
@@ -124,7 +127,8 @@ func (h *history) settle() {
 
 // note marks what the journal says is durable.
 func (h *history) note() {
-	durable, now := h.j.Status().Durable, h.rec.len()
+	status, now := h.j.Status(), h.rec.len()
+	durable := status.Durable
 	for _, l := range h.order {
 		if l.call.Seq != 0 && l.call.Seq <= durable {
 			l.safe = min(l.safe, now)
@@ -134,7 +138,9 @@ func (h *history) note() {
 				c.safe = min(c.safe, now)
 			}
 		}
-		if l.fact != nil && l.fact.FactSeq != 0 && l.fact.FactSeq <= durable {
+		// A parked fact is the journal's until it is written.
+		l.parked = l.parked && status.Parked > 0
+		if l.fact != nil && !l.parked && l.fact.FactSeq != 0 && l.fact.FactSeq <= durable {
 			l.factSafe = min(l.factSafe, now)
 		}
 	}

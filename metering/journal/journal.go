@@ -90,8 +90,9 @@ type Journal struct {
 	closed bool
 	faults Faults
 
-	clock clock
-	disk  reader
+	clock  clock
+	disk   reader
+	fdsync *fdsync // nil without
 }
 
 // Faults count what went wrong since the journal was opened. They never go
@@ -120,7 +121,15 @@ type Status struct {
 // settles the calls that the last process left open. It returns a
 // [*CorruptError] for damage that a crash cannot cause and an error wrapping
 // [ErrLocked] if another process holds the directory.
-func Open(dir string, o Options) (*Journal, error) { return open(dir, o, disk{}) }
+func Open(dir string, o Options) (*Journal, error) {
+	fdsync := newFdsync()
+	j, err := open(dir, o, disk{fdsync})
+	if err != nil {
+		return nil, errors.Join(err, fdsync.close())
+	}
+	j.fdsync = fdsync
+	return j, nil
+}
 
 func open(dir string, o Options, fsys files) (*Journal, error) {
 	if err := makeDir(fsys, dir); err != nil {
@@ -156,14 +165,14 @@ func build(dir string, o Options, fsys files) *Journal {
 	}
 	j := &Journal{
 		dir: dir, fs: fsys, sync: o.Sync, limit: o.SegmentBytes, now: o.Now,
-		log:     o.Logger.With("journal", dir),
-		wake:    make(chan struct{}, 1),
-		next:    1,
-		pending: new(batch),
-		calls:   calls{bySeq: make(map[uint64]*openCall)},
+		log:   o.Logger.With("journal", dir),
+		wake:  make(chan struct{}, 1),
+		next:  1,
+		calls: calls{bySeq: make(map[uint64]*openCall)},
 	}
 	j.bodies.New = func() any { return new([]byte) }
 	j.idle.L = &j.mu
+	j.pending = j.newBatch()
 	return j
 }
 
@@ -249,5 +258,5 @@ func (j *Journal) release() error {
 	if j.clock.f != nil {
 		errs = append(errs, j.clock.f.Close())
 	}
-	return errors.Join(append(errs, j.lockFile.Close())...)
+	return errors.Join(append(errs, j.fdsync.close(), j.lockFile.Close())...)
 }

@@ -89,3 +89,35 @@ func BenchmarkRoundTrip(b *testing.B) {
 		}
 	}
 }
+
+// BenchmarkCallPaced is the same at 5,000 calls a second, where each fdatasync
+// is shared by few of them.
+func BenchmarkCallPaced(b *testing.B) {
+	const rate, burst = 5000, 10
+	j := open(b, b.TempDir(), journal.Options{})
+	c := newCall(b)
+	template := ended(c)
+	events := make([]metering.Event, 1024)
+	tick := time.NewTicker(burst * time.Second / rate)
+	defer tick.Stop()
+	defer processor(b)()
+	n := 0
+	for b.Loop() {
+		if n%burst == 0 {
+			<-tick.C
+		}
+		if err := j.Begin(c); err != nil {
+			b.Fatal(err)
+		}
+		e := &events[n%len(events)]
+		n++
+		*e = *template
+		e.Call = *c
+		if err := j.Finish(e); err != nil {
+			b.Fatal(err)
+		}
+		if n%512 == 0 {
+			j.Shipped(j.LastFact())
+		}
+	}
+}

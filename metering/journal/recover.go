@@ -183,7 +183,7 @@ func (j *Journal) resume(list []*segment, orphans []*metering.Event) error {
 	if err != nil {
 		j.sealed, j.seg = list[:len(list)-1], list[len(list)-1]
 		j.seg.broken, j.parked = err, orphans
-		j.goDown(err, new(batch))
+		j.goDown(err, j.newBatch())
 		return nil
 	}
 	seg.limit = j.limit

@@ -113,10 +113,9 @@ func (j *Journal) exclusively(f func() error) {
 	}
 	j.writing = true
 	if err := f(); err != nil {
-		j.goDown(err, new(batch))
+		j.goDown(err, j.newBatch())
 	}
-	j.writing = false
-	j.idle.Broadcast()
+	j.yield()
 }
 
 // revive tries to write again.
@@ -139,6 +138,9 @@ func (j *Journal) unpark() {
 	for j.down == nil && len(j.parked) > 0 {
 		some := j.parked[:min(chunk, len(j.parked))]
 		if err := j.writeFacts(some); err != nil {
+			for _, e := range some {
+				e.FactSeq = 0
+			}
 			return
 		}
 		clear(some)
