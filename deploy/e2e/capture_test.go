@@ -244,7 +244,7 @@ upstreams:
 // stable is an answer without the instant at which it was made.
 func stable(body string) string { return instant.ReplaceAllString(body, `"$1":0`) }
 
-var instant = regexp.MustCompile(`"(created|created_at)":\d+`)
+var instant = regexp.MustCompile(`"(created|created_at|completed_at)": ?\d+`)
 
 // usageOf returns an answer that holds the usage of a probe: that of a stream
 // which did not ask for it is in the same stream when asked.

@@ -161,23 +161,3 @@ func DecodeExtended(e *metering.Event) (*metering.Event, error) {
 	b = append(b, 3, 0, 0, 0, 'n', 'e', 'w')
 	return decodeFact(e.Journal, &record{seq: e.FactSeq, intent: e.Seq, at: e.At, id: e.ID, payload: b})
 }
-
-// Fdsync runs fdatasync beside Go's scheduler.
-type Fdsync struct{ s *fdsync }
-
-// NewFdsync returns nil where the kernel has no AIO.
-func NewFdsync() *Fdsync {
-	if s := newFdsync(); s != nil {
-		return &Fdsync{s}
-	}
-	return nil
-}
-
-// Sync submits a descriptor, if that is possible.
-func (f *Fdsync) Sync(fd int) (ok bool, err error) { return f.s.sync(fd) }
-
-// Close ends it.
-func (f *Fdsync) Close() error { return f.s.close() }
-
-// SyncFile syncs a file as segments are synced.
-func SyncFile(s *Fdsync, f *os.File) error { return osFile{f: f, fd: int(f.Fd()), fdsync: s.s}.Sync() }

@@ -35,16 +35,16 @@ type file interface {
 }
 
 // disk is the real thing.
-type disk struct{ fdsync *fdsync }
+type disk struct{}
 
-func (d disk) Create(path string) (file, error) {
+func (disk) Create(path string) (file, error) {
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY|os.O_TRUNC|os.O_APPEND, 0o600)
 	if err != nil {
 		return nil, err
 	}
 	// The descriptor stays with f, which puts it into blocking mode: regular files
 	// know no other.
-	return osFile{f: f, fd: int(f.Fd()), fdsync: d.fdsync}, nil
+	return osFile{f: f, fd: int(f.Fd())}, nil
 }
 
 func (disk) Rename(from, to string) error           { return os.Rename(from, to) }
@@ -64,9 +64,8 @@ func syncPath(path string) error {
 // osFile calls the kernel itself: the locks and the poller of os.File cost a
 // tenth of a small write. Its user does not close it during a write or a sync.
 type osFile struct {
-	f      *os.File
-	fd     int
-	fdsync *fdsync
+	f  *os.File
+	fd int
 }
 
 // Write writes all of p unless it returns an error.
@@ -91,10 +90,7 @@ func (f osFile) Write(p []byte) (int, error) {
 // Sync flushes data and size but not the times of the file.
 func (f osFile) Sync() error {
 	for {
-		ok, err := f.fdsync.sync(f.fd)
-		if !ok {
-			err = syscall.Fdatasync(f.fd)
-		}
+		err := syscall.Fdatasync(f.fd)
 		if errors.Is(err, syscall.EINTR) {
 			continue
 		}

@@ -92,7 +92,6 @@ type Journal struct {
 
 	clock  clock
 	disk   reader
-	fdsync *fdsync // nil without
 }
 
 // Faults count what went wrong since the journal was opened. They never go
@@ -122,13 +121,7 @@ type Status struct {
 // [*CorruptError] for damage that a crash cannot cause and an error wrapping
 // [ErrLocked] if another process holds the directory.
 func Open(dir string, o Options) (*Journal, error) {
-	fdsync := newFdsync()
-	j, err := open(dir, o, disk{fdsync})
-	if err != nil {
-		return nil, errors.Join(err, fdsync.close())
-	}
-	j.fdsync = fdsync
-	return j, nil
+	return open(dir, o, disk{})
 }
 
 func open(dir string, o Options, fsys files) (*Journal, error) {
@@ -258,5 +251,5 @@ func (j *Journal) release() error {
 	if j.clock.f != nil {
 		errs = append(errs, j.clock.f.Close())
 	}
-	return errors.Join(append(errs, j.fdsync.close(), j.lockFile.Close())...)
+	return errors.Join(append(errs, j.lockFile.Close())...)
 }
