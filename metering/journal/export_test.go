@@ -2,7 +2,6 @@ package journal
 
 import (
 	"log/slog"
-	"os"
 	"testing"
 
 	"github.com/weirhq/weir/metering"

@@ -90,8 +90,8 @@ type Journal struct {
 	closed bool
 	faults Faults
 
-	clock  clock
-	disk   reader
+	clock clock
+	disk  reader
 }
 
 // Faults count what went wrong since the journal was opened. They never go
