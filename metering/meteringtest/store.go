@@ -251,8 +251,24 @@ func testBeats(t *storeTest) {
 		t.Errorf("a clean journal is waited for: %v %v", waiting, err)
 	}
 	t.must("declare lost", t.DeclareLost(t.Context(), "j"))
+	_, err = t.Beat(t.Context(), metering.Beat{Lease: lease, Watermark: 103})
+	t.must("beat of a lost journal", err)
+	t.inState("j", metering.JournalLost) // periods may have closed without it
+	_, err = t.ClaimJournal(t.Context(), metering.JournalClaim{Journal: "j", Nonce: "n2", Known: []string{"n1-j", "n2"}})
+	t.must("claim a lost journal", err)
+	t.inState("j", metering.JournalLive)
 	if err := t.DeclareLost(t.Context(), "k"); !errors.Is(err, metering.ErrNotFound) {
 		t.Errorf("declare an unknown journal lost: %v", err)
+	}
+}
+
+func (t *storeTest) inState(journal string, want metering.JournalState) {
+	t.Helper()
+	all, err := t.Journals(t.Context())
+	t.must("journals", err)
+	i := slices.IndexFunc(all, func(j metering.JournalInfo) bool { return j.Journal == journal })
+	if i < 0 || all[i].State != want {
+		t.Errorf("journal %s in %+v, want it %s", journal, all, want)
 	}
 }
 

@@ -24,67 +24,95 @@ func testReplays(t *storeTest) {
 	run := 0
 	rapid.Check(t.T, func(rt *rapid.T) {
 		run++
-		org, journal := fmt.Sprint("org-", run), fmt.Sprint("journal-", run)
-		r := rand.New(rand.NewPCG(rapid.Uint64().Draw(rt, "seed"), 1))
-		var known []string
-		var lease metering.JournalLease
-		var sent []metering.Shipment
-		var events []*metering.Event
-		position := uint64(0)
-		claim := func() {
-			nonce := fmt.Sprint(journal, "-", len(known))
-			known = append(known, nonce)
-			var err error
-			lease, err = t.ClaimJournal(t.Context(), metering.JournalClaim{Journal: journal, Nonce: nonce, Known: known})
-			if err != nil || lease.Shipped != position || lease.Epoch != int64(len(known)) {
-				rt.Fatalf("claim: %+v, %v; the position is %d", lease, err, position)
-			}
+		r := replayRun{
+			storeTest: t, rt: rt, org: fmt.Sprint("org-", run), journal: fmt.Sprint("journal-", run),
+			rand: rand.New(rand.NewPCG(rapid.Uint64().Draw(rt, "seed"), 1)),
 		}
-		claim()
+		r.claim()
 		for range rapid.IntRange(1, 12).Draw(rt, "steps") {
 			switch rapid.SampledFrom([]string{"ship", "ship", "replay", "claim"}).Draw(rt, "step") {
 			case "claim":
-				claim()
+				r.claim()
 			case "ship":
-				x := metering.Shipment{Lease: lease, From: position, To: position}
-				for range rapid.IntRange(1, 8).Draw(rt, "events") {
-					x.To++
-					if len(events) > 0 && r.IntN(5) == 0 { // one that stands, shipped again under another number
-						again := *events[r.IntN(len(events))]
-						again.FactSeq = x.To
-						x.Events = append(x.Events, &again)
-						continue
-					}
-					e := t.random(r, journal, x.To)
-					e.Org = org
-					events, x.Events = append(events, e), append(x.Events, e)
-				}
-				if err := t.Ship(t.Context(), x); err != nil {
-					rt.Fatalf("ship: %v", err)
-				}
-				position, sent = x.To, append(sent, x)
+				r.shipNew(rapid.IntRange(1, 8).Draw(rt, "events"))
 			case "replay":
-				if len(sent) == 0 {
-					continue
-				}
-				x := sent[r.IntN(len(sent))]
-				err := t.Ship(t.Context(), x)
-				if last := x.To == position && x.Lease.Epoch == lease.Epoch; last && err != nil || !last && !errors.Is(err, metering.ErrFenced) {
-					rt.Fatalf("replay of %d-%d at %d, epoch %d at %d: %v", x.From, x.To, position, x.Lease.Epoch, lease.Epoch, err)
-				}
+				r.replay()
 			}
 		}
-		_, got, err := t.Usage(t.Context(), metering.UsageQuery{Org: org})
-		if err != nil {
-			rt.Fatal(err)
-		}
-		if diff := cmp.Diff(naive(events, func(*metering.Event) bool { return true }), got); diff != "" {
-			rt.Fatalf("usage (-events +usage):\n%s", diff)
-		}
-		if differ, err := t.VerifyRollups(t.Context(), org); err != nil || len(differ) > 0 {
-			rt.Fatalf("rollups differ: %v, %v", differ, err)
-		}
+		r.agree()
 	})
+}
+
+// replayRun is one run: what was sent, and what must be there.
+type replayRun struct {
+	*storeTest
+	rt           *rapid.T
+	rand         *rand.Rand
+	org, journal string
+
+	known    []string
+	lease    metering.JournalLease
+	position uint64
+	sent     []metering.Shipment
+	events   []*metering.Event
+}
+
+func (r *replayRun) claim() {
+	nonce := fmt.Sprint(r.journal, "-", len(r.known))
+	r.known = append(r.known, nonce)
+	var err error
+	r.lease, err = r.ClaimJournal(r.Context(), metering.JournalClaim{Journal: r.journal, Nonce: nonce, Known: r.known})
+	if err != nil || r.lease.Shipped != r.position || r.lease.Epoch != int64(len(r.known)) {
+		r.rt.Fatalf("claim: %+v, %v; the position is %d", r.lease, err, r.position)
+	}
+}
+
+// shipNew ships new events, and among them some that stand already, as facts of
+// another number.
+func (r *replayRun) shipNew(n int) {
+	x := metering.Shipment{Lease: r.lease, From: r.position, To: r.position + uint64(n)}
+	for seq := x.From + 1; seq <= x.To; seq++ {
+		if len(r.events) > 0 && r.rand.IntN(5) == 0 {
+			again := *r.events[r.rand.IntN(len(r.events))]
+			again.FactSeq = seq
+			x.Events = append(x.Events, &again)
+			continue
+		}
+		e := r.random(r.rand, r.journal, seq)
+		e.Org = r.org
+		r.events, x.Events = append(r.events, e), append(x.Events, e)
+	}
+	if err := r.Ship(r.Context(), x); err != nil {
+		r.rt.Fatalf("ship: %v", err)
+	}
+	r.position, r.sent = x.To, append(r.sent, x)
+}
+
+// replay ships anything that was shipped: the last shipment of this epoch is
+// known to be there, any other is of somebody who has been overtaken.
+func (r *replayRun) replay() {
+	if len(r.sent) == 0 {
+		return
+	}
+	x := r.sent[r.rand.IntN(len(r.sent))]
+	err := r.Ship(r.Context(), x)
+	last := x.To == r.position && x.Lease.Epoch == r.lease.Epoch
+	if last && err != nil || !last && !errors.Is(err, metering.ErrFenced) {
+		r.rt.Fatalf("replay of %d-%d at %d, epoch %d at %d: %v", x.From, x.To, r.position, x.Lease.Epoch, r.lease.Epoch, err)
+	}
+}
+
+func (r *replayRun) agree() {
+	_, got, err := r.Usage(r.Context(), metering.UsageQuery{Org: r.org})
+	if err != nil {
+		r.rt.Fatal(err)
+	}
+	if diff := cmp.Diff(naive(r.events, func(*metering.Event) bool { return true }), got); diff != "" {
+		r.rt.Fatalf("usage (-events +usage):\n%s", diff)
+	}
+	if differ, err := r.VerifyRollups(r.Context(), r.org); err != nil || len(differ) > 0 {
+		r.rt.Fatalf("rollups differ: %v, %v", differ, err)
+	}
 }
 
 // testUsageAny: any question is answered as the events answer it.
@@ -158,17 +186,7 @@ func testWindows(t *storeTest) {
 	for i, w := range windows {
 		want := int64(0)
 		for _, e := range events {
-			if e.Test || e.Customer != "a" || e.At < w.Start || e.At >= w.End || w.Key != "" && w.Key != e.Key {
-				continue
-			}
-			switch w.Unit {
-			case metering.UnitRequests:
-				want++
-			case metering.UnitTokens:
-				want += e.Usage.Tokens.Input() + e.Usage.Tokens.Output()
-			case metering.UnitCost:
-				want += e.Cost.Micros*1000 + (e.Cost.Picos+999)/1000
-			}
+			want += counted(e, "a", w)
 		}
 		if got.Totals[i].Window != w || got.Totals[i].Amount != want {
 			t.Errorf("%+v: %d, want %d", w, got.Totals[i].Amount, want)
@@ -176,6 +194,21 @@ func testWindows(t *storeTest) {
 	}
 	if _, err := t.Snapshot(t.Context(), metering.Slot{Org: metering.DefaultOrg, Customer: "a"}, []metering.Window{{Unit: "miles"}}); !errors.Is(err, metering.ErrInvalid) {
 		t.Errorf("a window of no unit: %v", err)
+	}
+}
+
+// counted is what an event adds to a window of a customer.
+func counted(e *metering.Event, customer string, w metering.Window) int64 {
+	if e.Test || e.Customer != customer || e.At < w.Start || e.At >= w.End || w.Key != "" && w.Key != e.Key {
+		return 0
+	}
+	switch w.Unit {
+	case metering.UnitRequests:
+		return 1
+	case metering.UnitTokens:
+		return e.Usage.Tokens.Input() + e.Usage.Tokens.Output()
+	default:
+		return e.Cost.Micros*1000 + (e.Cost.Picos+999)/1000
 	}
 }
 

@@ -325,8 +325,12 @@ func testReplicas(t *storeTest) {
 // agree, at every span, with the events themselves, I5.
 func testMeters(t *storeTest) {
 	kinds := []metering.Aggregate{
-		{Func: metering.AggregateCount}, {Func: metering.AggregateSum, Property: "totalTokens"}, {Func: metering.AggregateAvg, Property: "inputTokens"},
-		{Func: metering.AggregateMin, Property: "outputTokens"}, {Func: metering.AggregateMax, Property: "_cost.amount"}, {Func: metering.AggregateUnique, Property: "team"},
+		{Func: metering.AggregateCount},
+		{Func: metering.AggregateSum, Property: "totalTokens"},
+		{Func: metering.AggregateAvg, Property: "inputTokens"},
+		{Func: metering.AggregateMin, Property: "outputTokens"},
+		{Func: metering.AggregateMax, Property: "_cost.amount"},
+		{Func: metering.AggregateUnique, Property: "team"},
 	}
 	make := func(when string) []metering.Meter {
 		var out []metering.Meter

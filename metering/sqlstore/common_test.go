@@ -1,11 +1,32 @@
 package sqlstore_test
 
 import (
+	"database/sql"
+	"strings"
 	"testing"
 
 	"github.com/weirhq/weir/metering"
 	"github.com/weirhq/weir/metering/sqlstore"
 )
+
+// beside is a connection to the same database beside the store's.
+func beside(t *testing.T, address string) *sql.DB {
+	t.Helper()
+	driver := "pgx"
+	if path, ok := strings.CutPrefix(address, "sqlite:"); ok {
+		driver, address = "sqlite", path
+	}
+	db, err := sql.Open(driver, address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := db.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return db
+}
 
 // event makes the event of a journal, of one customer, with one token.
 func event(t *testing.T, seq uint64) *metering.Event {

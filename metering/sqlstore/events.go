@@ -1,6 +1,8 @@
 package sqlstore
 
 import (
+	"bytes"
+	"cmp"
 	"context"
 	"database/sql"
 	"encoding/hex"
@@ -37,8 +39,7 @@ func (s *Store) Event(ctx context.Context, org, ref string) (*metering.Event, er
 		if err != nil {
 			return nil, absent(err, what)
 		}
-		named := e.ProviderID == ref || e.Usage.ObjectID == ref || e.ClientID == ref || e.ExternalID == ref
-		if named && (latest == nil || e.At > latest.At || e.At == latest.At && string(e.ID[:]) > string(latest.ID[:])) {
+		if named(e, ref) && (latest == nil || newer(e, latest)) {
 			latest = e
 		}
 	}
@@ -46,6 +47,14 @@ func (s *Store) Event(ctx context.Context, org, ref string) (*metering.Event, er
 		return nil, fmt.Errorf("%s: %w", what, metering.ErrNotFound)
 	}
 	return latest, nil
+}
+
+func named(e *metering.Event, ref string) bool {
+	return e.ProviderID == ref || e.Usage.ObjectID == ref || e.ClientID == ref || e.ExternalID == ref
+}
+
+func newer(e, than *metering.Event) bool {
+	return cmp.Or(cmp.Compare(e.At, than.At), bytes.Compare(e.ID[:], than.ID[:])) > 0
 }
 
 // candidates are the ids of the latest events whose foreign ids have the hash of

@@ -16,16 +16,14 @@ import (
 
 // again reports errors after which the whole transaction can be run again.
 func again(err error) bool {
-	var pg *pgconn.PgError
-	if errors.As(err, &pg) {
+	if pg, ok := errors.AsType[*pgconn.PgError](err); ok {
 		switch pg.Code[:2] {
 		case "08", "40", "53", "57": // connection, serialization and deadlock, resources, shutdown
 			return true
 		}
 		return readOnly(err)
 	}
-	var lite *sqlite.Error
-	if errors.As(err, &lite) {
+	if lite, ok := errors.AsType[*sqlite.Error](err); ok {
 		code := lite.Code() & 0xff
 		return code == 5 || code == 6 // SQLITE_BUSY, SQLITE_LOCKED
 	}
@@ -47,8 +45,8 @@ func lost(err error) bool {
 // readOnly reports that the server behind the connection became a standby. Such
 // a connection looks healthy for as long as it lives.
 func readOnly(err error) bool {
-	var pg *pgconn.PgError
-	return errors.As(err, &pg) && pg.Code == "25006"
+	pg, ok := errors.AsType[*pgconn.PgError](err)
+	return ok && pg.Code == "25006"
 }
 
 // refused reports that the database will never take what it was given.
@@ -56,16 +54,14 @@ func refused(err error) bool {
 	if errors.Is(err, metering.ErrInvalid) {
 		return true
 	}
-	var pg *pgconn.PgError
-	if errors.As(err, &pg) {
+	if pg, ok := errors.AsType[*pgconn.PgError](err); ok {
 		switch pg.Code[:2] {
 		case "21", "22", "23", "54": // cardinality, data, integrity, limits
 			return true
 		}
 		return false
 	}
-	var lite *sqlite.Error
-	if errors.As(err, &lite) {
+	if lite, ok := errors.AsType[*sqlite.Error](err); ok {
 		switch lite.Code() & 0xff {
 		case 18, 19, 20, 25: // too big, constraint, mismatch, range
 			return true
@@ -76,10 +72,9 @@ func refused(err error) bool {
 
 // taken reports a value that has to be unique and is not.
 func taken(err error) bool {
-	var pg *pgconn.PgError
-	if errors.As(err, &pg) {
+	if pg, ok := errors.AsType[*pgconn.PgError](err); ok {
 		return pg.Code == "23505"
 	}
-	var lite *sqlite.Error
-	return errors.As(err, &lite) && (lite.Code() == 2067 || lite.Code() == 1555)
+	lite, ok := errors.AsType[*sqlite.Error](err)
+	return ok && (lite.Code() == 2067 || lite.Code() == 1555)
 }

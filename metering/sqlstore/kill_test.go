@@ -57,7 +57,7 @@ func shipForever(address string) error {
 		if err := s.Ship(ctx, x); err != nil {
 			return err
 		}
-		fmt.Println(x.To) // what this process knows to be recorded
+		fmt.Fprintln(os.Stdout, x.To) // what this process knows to be recorded
 	}
 }
 

@@ -2,7 +2,6 @@ package sqlstore_test
 
 import (
 	"bytes"
-	"database/sql"
 	"net"
 	"net/url"
 	"sync"
@@ -161,11 +160,7 @@ func TestConnectionsKilled(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	killer, err := sql.Open("pgx", address)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer killer.Close()
+	killer := beside(t, address)
 	// kill ends one transaction, unless the shipment is through before it finds any.
 	kill := func(through *atomic.Bool) (killed int64) {
 		for killed == 0 && !through.Load() {

@@ -2,7 +2,6 @@ package sqlstore_test
 
 import (
 	"context"
-	"database/sql"
 	"errors"
 	"os"
 	"path/filepath"
@@ -16,14 +15,6 @@ import (
 	"github.com/weirhq/weir/metering/meteringtest"
 	"github.com/weirhq/weir/metering/sqlstore"
 )
-
-// driverOf is the driver and its address for a URL of ours.
-func driverOf(address string) (driver, dsn string) {
-	if path, ok := strings.CutPrefix(address, "sqlite:"); ok {
-		return "sqlite", path
-	}
-	return "pgx", address
-}
 
 // TestOpen_together: replicas that start on an empty database at once wait for
 // each other.
@@ -62,15 +53,11 @@ func TestOpen_newer(t *testing.T) {
 			if err := open(t, address).Close(); err != nil {
 				t.Fatal(err)
 			}
-			db, err := sql.Open(driverOf(address))
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer db.Close()
+			db := beside(t, address)
 			if _, err := db.ExecContext(t.Context(), `INSERT INTO goose_db_version (version_id, is_applied) VALUES (9999, true)`); err != nil {
 				t.Fatal(err)
 			}
-			_, err = sqlstore.Open(t.Context(), address)
+			_, err := sqlstore.Open(t.Context(), address)
 			if !errors.Is(err, schema.ErrNewer) || !strings.Contains(err.Error(), "9999") {
 				t.Errorf("open: %v, want that a later release was here", err)
 			}
@@ -125,12 +112,7 @@ func TestReadWhileWriting(t *testing.T) {
 	t.Parallel()
 	address := "sqlite:" + filepath.Join(t.TempDir(), "weir.db")
 	s := open(t, address)
-	_, path := driverOf(address)
-	db, err := sql.Open("sqlite", path+"?_txlock=immediate")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer db.Close()
+	db := beside(t, address+"?_txlock=immediate")
 	tx, err := db.BeginTx(t.Context(), nil)
 	if err != nil {
 		t.Fatal(err)
@@ -168,11 +150,7 @@ func TestPartitions(t *testing.T) {
 	if err := s.Ship(t.Context(), metering.Shipment{Lease: lease, To: 2, Events: []*metering.Event{now, old}}); err != nil {
 		t.Fatal(err)
 	}
-	db, err := sql.Open(driverOf(address))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer db.Close()
+	db := beside(t, address)
 	for e, want := range map[*metering.Event]string{now: "events_" + time.Now().UTC().Format("2006_01"), old: "events_other"} {
 		var have string
 		if err := db.QueryRowContext(t.Context(), `SELECT tableoid::regclass::text FROM events WHERE id = $1`, e.ID.String()).Scan(&have); err != nil || have != want {

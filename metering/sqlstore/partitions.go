@@ -67,8 +67,7 @@ func (s *Store) makePartition(ctx context.Context, month, next time.Time) error 
 		_, err := tx.exec(ctx, fmt.Sprintf(`CREATE TABLE IF NOT EXISTS %s PARTITION OF events FOR VALUES FROM ('%s') TO ('%s')`, name, firstID(month), firstID(next)))
 		return err
 	})
-	var pg *pgconn.PgError
-	if errors.As(err, &pg) {
+	if pg, ok := errors.AsType[*pgconn.PgError](err); ok {
 		switch pg.Code {
 		case "23505", "42P07": // another replica was first
 			return nil

@@ -11,13 +11,39 @@ import (
 // eventColumns are the columns of an event in the order of eventRow.
 func eventColumns() []column {
 	return []column{
-		{"org_id", "text"}, {"id", "uuid"}, {"customer", "bytea"}, {"key", "bytea"}, {"at", "bigint"}, {"journal", "integer"}, {"seq", "bigint"},
-		{"name", "text"}, {"provider", "text"}, {"model", "text"}, {"outcome", "text"}, {"status", "smallint"},
-		{"test", "boolean"}, {"metered", "boolean"}, {"raw", "boolean"}, {"usage_state", "text"},
-		{"input", "bigint"}, {"cache_read", "bigint"}, {"cache_write", "bigint"}, {"output", "bigint"}, {"reasoning", "bigint"},
-		{"audio_input", "bigint"}, {"audio_output", "bigint"}, {"image_input", "bigint"}, {"image_output", "bigint"},
-		{"micros", "bigint"}, {"picos", "integer"}, {"cost_state", "text"},
-		{"provider_ref", "bigint"}, {"object_ref", "bigint"}, {"client_ref", "bigint"}, {"tags", "text"}, {"document", "bytea"},
+		{"org_id", "text"},
+		{"id", "uuid"},
+		{"customer", "bytea"},
+		{"key", "bytea"},
+		{"at", "bigint"},
+		{"journal", "integer"},
+		{"seq", "bigint"},
+		{"name", "text"},
+		{"provider", "text"},
+		{"model", "text"},
+		{"outcome", "text"},
+		{"status", "smallint"},
+		{"test", "boolean"},
+		{"metered", "boolean"},
+		{"raw", "boolean"},
+		{"usage_state", "text"},
+		{"input", "bigint"},
+		{"cache_read", "bigint"},
+		{"cache_write", "bigint"},
+		{"output", "bigint"},
+		{"reasoning", "bigint"},
+		{"audio_input", "bigint"},
+		{"audio_output", "bigint"},
+		{"image_input", "bigint"},
+		{"image_output", "bigint"},
+		{"micros", "bigint"},
+		{"picos", "integer"},
+		{"cost_state", "text"},
+		{"provider_ref", "bigint"},
+		{"object_ref", "bigint"},
+		{"client_ref", "bigint"},
+		{"tags", "text"},
+		{"document", "bytea"},
 	}
 }
 
@@ -32,9 +58,16 @@ const (
 	maxOrg    = 128
 )
 
-// check refuses an event whose numbers cannot be summed, or that belongs to
-// nobody that can be named.
+// check refuses an event that cannot be stored or summed.
 func check(e *metering.Event) error {
+	if err := checkNames(e); err != nil {
+		return err
+	}
+	return checkNumbers(e)
+}
+
+// checkNames refuses an event that belongs to nobody who can be named.
+func checkNames(e *metering.Event) error {
 	if e.Org == "" || len(e.Org) > maxOrg || !clean(e.Org) {
 		return fmt.Errorf("organisation %.40q: %w", e.Org, metering.ErrInvalid)
 	}
@@ -44,6 +77,11 @@ func check(e *metering.Event) error {
 	if e.ID.IsZero() {
 		return fmt.Errorf("no id: %w", metering.ErrInvalid)
 	}
+	return nil
+}
+
+// checkNumbers refuses an event whose numbers would spoil a sum.
+func checkNumbers(e *metering.Event) error {
 	if e.At < 0 || e.At > maxAt {
 		return fmt.Errorf("instant %d: %w", e.At, metering.ErrInvalid)
 	}

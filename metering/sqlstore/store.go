@@ -74,8 +74,7 @@ func Open(ctx context.Context, address string) (*Store, error) {
 
 // redact keeps a password in a URL out of messages.
 func redact(err error) error {
-	var config *pgconn.ParseConfigError
-	if errors.As(err, &config) {
+	if _, ok := errors.AsType[*pgconn.ParseConfigError](err); ok {
 		return errors.New("the URL cannot be read")
 	}
 	return err

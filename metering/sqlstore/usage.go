@@ -163,7 +163,7 @@ func (t *tally) read(ctx context.Context, on querier, table, sum string, c condi
 			names = append(names, by)
 		}
 	}
-	var columns, grouped []string
+	columns, grouped := make([]string, 0, len(names)+1), make([]string, 0, len(names))
 	for i, name := range names {
 		columns = append(columns, known[name].expression)
 		grouped = append(grouped, strconv.Itoa(i+1))

@@ -212,5 +212,7 @@ func something(r *rand.Rand, v reflect.Value) {
 		if v.Index(0).Kind() == reflect.String {
 			something(r, v.Index(0))
 		}
+	default:
+		panic("a document has a field of kind " + v.Kind().String())
 	}
 }
