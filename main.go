@@ -300,7 +300,7 @@ func (p *parts) adminOptions(targets []config.Target, public string) api.Options
 		},
 		Database: func(ctx context.Context) (api.Database, error) {
 			h, err := p.store.Health(ctx)
-			return api.Database{Engine: h.Engine, Schema: h.Schema, Bytes: h.Bytes, Ahead: h.Ahead}, err
+			return api.Database{Engine: h.Engine, Schema: h.Schema, Bytes: h.Bytes, Ahead: h.Ahead, Trouble: h.Trouble}, err
 		},
 	}
 	if p.shared != nil {

@@ -27,7 +27,7 @@ func (s *Store) Answer(ctx context.Context, org, key string) (hash [32]byte, sta
 		}
 		copy(hash[:], h)
 		return nil
-	}, `SELECT hash, status, body FROM answers WHERE org = $1 AND name = $2`, org, key)
+	}, `SELECT hash, status, body FROM answers WHERE org_id = $1 AND name = $2`, org, key)
 	if err != nil {
 		return hash, 0, nil, false, fmt.Errorf("read an answer: %w", err)
 	}
@@ -47,7 +47,7 @@ func (s *Store) SaveAnswer(ctx context.Context, org, key string, hash [32]byte, 
 		if _, err := tx.exec(ctx, `DELETE FROM answers WHERE created_at < $1`, int64(metering.MicrosOf(now.Add(-answersKept)))); err != nil {
 			return err
 		}
-		_, err := tx.exec(ctx, `INSERT INTO answers (org, name, hash, status, body, created_at) VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING`,
+		_, err := tx.exec(ctx, `INSERT INTO answers (org_id, name, hash, status, body, created_at) VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING`,
 			org, key, hash[:], status, body, int64(metering.MicrosOf(now)))
 		return err
 	})

@@ -63,7 +63,7 @@ func (s *Store) CreateCustomer(ctx context.Context, c metering.Customer) (meteri
 		if err != nil {
 			return err
 		}
-		n, err := tx.exec(ctx, `INSERT INTO customers (org, id, external_id, name, on_loss, created_at, archived_at) VALUES ($1, $2, $3, $4, $5, $6, 0)
+		n, err := tx.exec(ctx, `INSERT INTO customers (org_id, id, external_id, name, on_loss, created_at, archived_at) VALUES ($1, $2, $3, $4, $5, $6, 0)
 			ON CONFLICT DO NOTHING`, c.Org, id, c.ExternalID, c.Name, string(c.OnLoss), int64(c.Created))
 		if err != nil {
 			return err
@@ -88,7 +88,7 @@ func (s *Store) CreateCustomer(ctx context.Context, c metering.Customer) (meteri
 // theSame reports whether the row is the one that an earlier attempt of this
 // call inserted, whose commit went through without its reply.
 func theSame(ctx context.Context, tx querier, c metering.Customer, id string) (bool, error) {
-	have, err := scanCustomer(tx.row(ctx, customerSelect+" WHERE org = $1 AND id = $2", c.Org, id), c.Org)
+	have, err := scanCustomer(tx.row(ctx, customerSelect+" WHERE org_id = $1 AND id = $2", c.Org, id), c.Org)
 	if errors.Is(err, sql.ErrNoRows) {
 		return false, nil
 	}
@@ -108,9 +108,9 @@ func (s *Store) Customer(ctx context.Context, org, ref string) (metering.Custome
 		return metering.Customer{}, fmt.Errorf("customer: %w", err)
 	}
 	q := s.read()
-	c, err := scanCustomer(q.row(ctx, customerSelect+" WHERE org = $1 AND id = $2", org, ref), org)
+	c, err := scanCustomer(q.row(ctx, customerSelect+" WHERE org_id = $1 AND id = $2", org, ref), org)
 	if errors.Is(err, sql.ErrNoRows) {
-		c, err = scanCustomer(q.row(ctx, customerSelect+" WHERE org = $1 AND external_id = $2", org, ref), org)
+		c, err = scanCustomer(q.row(ctx, customerSelect+" WHERE org_id = $1 AND external_id = $2", org, ref), org)
 	}
 	return c, absent(err, fmt.Sprintf("customer %.100q", ref))
 }
@@ -118,7 +118,7 @@ func (s *Store) Customer(ctx context.Context, org, ref string) (metering.Custome
 // Customers lists customers in the order in which they were made.
 func (s *Store) Customers(ctx context.Context, org string, limit int, cursor string) ([]metering.Customer, string, error) {
 	return page(ctx, s.read(), limit, cursor, "list customers", func(r *sql.Rows) (metering.Customer, error) { return scanCustomer(r, org) },
-		func(c metering.Customer) string { return c.ID }, customerSelect+" WHERE org = $1 AND id > $2", org)
+		func(c metering.Customer) string { return c.ID }, customerSelect+" WHERE org_id = $1 AND id > $2", org)
 }
 
 // page reads one page ordered by id. query ends in a condition on the id, whose
@@ -158,7 +158,7 @@ func (s *Store) UpdateCustomer(ctx context.Context, c metering.Customer) error {
 		return fmt.Errorf("update customer: %w", err)
 	}
 	return s.write(ctx, "update customer", func(tx querier) error {
-		n, err := tx.exec(ctx, `UPDATE customers SET name = $3, on_loss = $4 WHERE org = $1 AND id = $2`, c.Org, c.ID, c.Name, string(c.OnLoss))
+		n, err := tx.exec(ctx, `UPDATE customers SET name = $3, on_loss = $4 WHERE org_id = $1 AND id = $2`, c.Org, c.ID, c.Name, string(c.OnLoss))
 		return changed(ctx, tx, n, err, "customer "+c.ID)
 	})
 }
@@ -169,7 +169,7 @@ func (s *Store) ArchiveCustomer(ctx context.Context, org, id string, at metering
 		return fmt.Errorf("archive customer: %w", err)
 	}
 	return s.write(ctx, "archive customer", func(tx querier) error {
-		n, err := tx.exec(ctx, `UPDATE customers SET archived_at = CASE WHEN archived_at = 0 THEN $3 ELSE archived_at END WHERE org = $1 AND id = $2`, org, id, int64(at))
+		n, err := tx.exec(ctx, `UPDATE customers SET archived_at = CASE WHEN archived_at = 0 THEN $3 ELSE archived_at END WHERE org_id = $1 AND id = $2`, org, id, int64(at))
 		return changed(ctx, tx, n, err, "customer "+id)
 	})
 }
@@ -193,10 +193,10 @@ func reserve(ctx context.Context, tx querier, org, external string) (string, err
 	if err != nil {
 		return "", err
 	}
-	if _, err := tx.exec(ctx, `INSERT INTO reserved_customers (org, external_id, id) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING`, org, external, fresh.String()); err != nil {
+	if _, err := tx.exec(ctx, `INSERT INTO reserved_customers (org_id, external_id, id) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING`, org, external, fresh.String()); err != nil {
 		return "", err
 	}
 	var id string
-	err = tx.row(ctx, `SELECT id FROM reserved_customers WHERE org = $1 AND external_id = $2`, org, external).Scan(&id)
+	err = tx.row(ctx, `SELECT id FROM reserved_customers WHERE org_id = $1 AND external_id = $2`, org, external).Scan(&id)
 	return id, err
 }

@@ -43,8 +43,8 @@ func (s *Store) Keyring(ctx context.Context) (int64, []metering.Principal, error
 		}
 		out = append(out, p)
 		return nil
-	}, `SELECT c.org, c.id, c.external_id, c.name, c.on_loss, c.created_at, c.archived_at, k.hash, k.document
-		FROM customers c LEFT JOIN keys k ON k.org = c.org AND k.customer = c.id`)
+	}, `SELECT c.org_id, c.id, c.external_id, c.name, c.on_loss, c.created_at, c.archived_at, k.hash, k.document
+		FROM customers c LEFT JOIN keys k ON k.org_id = c.org_id AND k.customer = c.id`)
 	if err != nil {
 		return 0, nil, fmt.Errorf("read keys: %w", err)
 	}

@@ -79,19 +79,19 @@ func insertKey(ctx context.Context, tx querier, k metering.Key) error {
 		return err
 	}
 	var owners int
-	if err := tx.row(ctx, `SELECT COUNT(*) FROM customers WHERE org = $1 AND id = $2`, k.Org, k.Customer).Scan(&owners); err != nil {
+	if err := tx.row(ctx, `SELECT COUNT(*) FROM customers WHERE org_id = $1 AND id = $2`, k.Org, k.Customer).Scan(&owners); err != nil {
 		return err
 	}
 	if owners == 0 {
 		return fmt.Errorf("customer %s: %w", k.Customer, metering.ErrNotFound)
 	}
-	n, err := tx.exec(ctx, `INSERT INTO keys (org, id, customer, hash, document) VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING`,
+	n, err := tx.exec(ctx, `INSERT INTO keys (org_id, id, customer, hash, document) VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING`,
 		k.Org, k.ID, k.Customer, k.Hash[:], document)
 	if err != nil || n == 1 {
 		return err
 	}
 	var mine int
-	if err = tx.row(ctx, `SELECT COUNT(*) FROM keys WHERE org = $1 AND id = $2`, k.Org, k.ID).Scan(&mine); err != nil {
+	if err = tx.row(ctx, `SELECT COUNT(*) FROM keys WHERE org_id = $1 AND id = $2`, k.Org, k.ID).Scan(&mine); err != nil {
 		return err
 	}
 	if mine == 0 { // else an earlier attempt of this call inserted it
@@ -107,7 +107,7 @@ func (s *Store) Key(ctx context.Context, org, id string) (metering.Key, error) {
 	if err := storable(id); err != nil {
 		return metering.Key{}, fmt.Errorf("key: %w", err)
 	}
-	k, err := scanKey(s.read().row(ctx, keySelect+" WHERE org = $1 AND id = $2", org, id), org)
+	k, err := scanKey(s.read().row(ctx, keySelect+" WHERE org_id = $1 AND id = $2", org, id), org)
 	return k, absent(err, fmt.Sprintf("key %.100q", id))
 }
 
@@ -116,9 +116,9 @@ func (s *Store) Keys(ctx context.Context, org, customerID string, limit int, cur
 	if err := storable(customerID); err != nil {
 		return nil, "", fmt.Errorf("list keys: %w", err)
 	}
-	query, args := keySelect+" WHERE org = $1 AND id > $2", []any{org}
+	query, args := keySelect+" WHERE org_id = $1 AND id > $2", []any{org}
 	if customerID != "" {
-		query, args = keySelect+" WHERE org = $1 AND customer = $2 AND id > $3", []any{org, customerID}
+		query, args = keySelect+" WHERE org_id = $1 AND customer = $2 AND id > $3", []any{org, customerID}
 	}
 	return page(ctx, s.read(), limit, cursor, "list keys", func(r *sql.Rows) (metering.Key, error) { return scanKey(r, org) },
 		func(k metering.Key) string { return k.ID }, query, args...)
@@ -195,10 +195,10 @@ func (s *Store) alterKey(ctx context.Context, tx querier, org, id string, change
 	if err := storable(id); err != nil {
 		return fmt.Errorf("key: %w", err)
 	}
-	if _, err := tx.exec(ctx, `UPDATE keys SET hash = hash WHERE org = $1 AND id = $2`, org, id); err != nil {
+	if _, err := tx.exec(ctx, `UPDATE keys SET hash = hash WHERE org_id = $1 AND id = $2`, org, id); err != nil {
 		return err
 	}
-	k, err := scanKey(tx.row(ctx, keySelect+" WHERE org = $1 AND id = $2", org, id), org)
+	k, err := scanKey(tx.row(ctx, keySelect+" WHERE org_id = $1 AND id = $2", org, id), org)
 	if err != nil {
 		return absent(err, fmt.Sprintf("key %.100q", id))
 	}
@@ -209,6 +209,6 @@ func (s *Store) alterKey(ctx context.Context, tx querier, org, id string, change
 	if err != nil {
 		return err
 	}
-	n, err := tx.exec(ctx, `UPDATE keys SET document = $3 WHERE org = $1 AND id = $2`, org, id, document)
+	n, err := tx.exec(ctx, `UPDATE keys SET document = $3 WHERE org_id = $1 AND id = $2`, org, id, document)
 	return changed(ctx, tx, n, err, "key "+id)
 }

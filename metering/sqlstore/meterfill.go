@@ -37,7 +37,7 @@ func (s *Store) CreateMeter(ctx context.Context, m metering.Meter) (metering.Met
 		if err := s.holdMeters(ctx, tx); err != nil {
 			return err
 		}
-		n, err := tx.exec(ctx, `INSERT INTO meters (org, id, name, filter, func, property, created_at, archived_at) VALUES ($1, $2, $3, $4, $5, $6, $7, 0) ON CONFLICT DO NOTHING`,
+		n, err := tx.exec(ctx, `INSERT INTO meters (org_id, id, name, filter, func, property, created_at, archived_at) VALUES ($1, $2, $3, $4, $5, $6, $7, 0) ON CONFLICT DO NOTHING`,
 			m.Org, m.ID, m.Name, string(filter), string(m.Aggregate.Func), m.Aggregate.Property, int64(m.Created))
 		if err != nil {
 			return err
@@ -54,7 +54,7 @@ func (s *Store) CreateMeter(ctx context.Context, m metering.Meter) (metering.Met
 // went through without its reply.
 func notTaken(ctx context.Context, tx querier, m metering.Meter) error {
 	var mine int
-	if err := tx.row(ctx, `SELECT COUNT(*) FROM meters WHERE org = $1 AND id = $2`, m.Org, m.ID).Scan(&mine); err != nil {
+	if err := tx.row(ctx, `SELECT COUNT(*) FROM meters WHERE org_id = $1 AND id = $2`, m.Org, m.ID).Scan(&mine); err != nil {
 		return err
 	}
 	if mine == 0 {
@@ -77,18 +77,18 @@ func (s *Store) ArchiveMeter(ctx context.Context, org, id string, at metering.Mi
 		if err := s.holdMeters(ctx, tx); err != nil {
 			return err
 		}
-		m, err := scanMeter(tx.row(ctx, meterSelect+" WHERE org = $1 AND id = $2", org, id), org)
+		m, err := scanMeter(tx.row(ctx, meterSelect+" WHERE org_id = $1 AND id = $2", org, id), org)
 		if err != nil {
 			return absent(err, fmt.Sprintf("meter %.100q", id))
 		}
 		if m.Archived != 0 {
 			return nil
 		}
-		if _, err := tx.exec(ctx, `UPDATE meters SET archived_at = $3 WHERE org = $1 AND id = $2`, org, id, int64(at)); err != nil {
+		if _, err := tx.exec(ctx, `UPDATE meters SET archived_at = $3 WHERE org_id = $1 AND id = $2`, org, id, int64(at)); err != nil {
 			return err
 		}
 		for _, table := range []string{"meter_rollups", "meter_values"} {
-			if _, err := tx.exec(ctx, "DELETE FROM "+table+" WHERE org = $1 AND meter = $2 AND hour >= $3", org, id, int64(at.Hour())); err != nil {
+			if _, err := tx.exec(ctx, "DELETE FROM "+table+" WHERE org_id = $1 AND meter = $2 AND hour >= $3", org, id, int64(at.Hour())); err != nil {
 				return fmt.Errorf("take out what came later: %w", err)
 			}
 		}

@@ -169,8 +169,8 @@ const (
 // accumulateText adds n amounts. Sums carry as [total] does; of two numbers the
 // lesser is found by comparing both columns at once.
 func accumulateText(n int) string {
-	return "INSERT INTO meter_rollups AS r (org, meter, customer, hour, test, " + amountColumns + ") VALUES " + values(n, amountArgs) + `
-		ON CONFLICT (org, meter, customer, hour, test) DO UPDATE SET events = r.events + excluded.events,
+	return "INSERT INTO meter_rollups AS r (org_id, meter, customer, hour, test, " + amountColumns + ") VALUES " + values(n, amountArgs) + `
+		ON CONFLICT (org_id, meter, customer, hour, test) DO UPDATE SET events = r.events + excluded.events,
 			sum_high = r.sum_high + excluded.sum_high + (r.sum_units + excluded.sum_units + (r.sum_picos + excluded.sum_picos) / 1000000000000) / 1000000000000000000,
 			sum_units = (r.sum_units + excluded.sum_units + (r.sum_picos + excluded.sum_picos) / 1000000000000) % 1000000000000000000,
 			sum_picos = (r.sum_picos + excluded.sum_picos) % 1000000000000,
@@ -181,5 +181,5 @@ func accumulateText(n int) string {
 }
 
 func collectText(n int) string {
-	return "INSERT INTO meter_values (org, meter, customer, hour, test, value) VALUES " + values(n, seenArgs) + " ON CONFLICT DO NOTHING"
+	return "INSERT INTO meter_values (org_id, meter, customer, hour, test, value) VALUES " + values(n, seenArgs) + " ON CONFLICT DO NOTHING"
 }

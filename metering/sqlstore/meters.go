@@ -35,9 +35,9 @@ func (s *Store) Meter(ctx context.Context, org, ref string) (metering.Meter, err
 		return metering.Meter{}, fmt.Errorf("meter: %w", err)
 	}
 	q := s.read()
-	m, err := scanMeter(q.row(ctx, meterSelect+" WHERE org = $1 AND id = $2", org, ref), org)
+	m, err := scanMeter(q.row(ctx, meterSelect+" WHERE org_id = $1 AND id = $2", org, ref), org)
 	if errors.Is(err, sql.ErrNoRows) {
-		m, err = scanMeter(q.row(ctx, meterSelect+" WHERE org = $1 AND name = $2", org, ref), org)
+		m, err = scanMeter(q.row(ctx, meterSelect+" WHERE org_id = $1 AND name = $2", org, ref), org)
 	}
 	return m, absent(err, fmt.Sprintf("meter %.100q", ref))
 }
@@ -45,7 +45,7 @@ func (s *Store) Meter(ctx context.Context, org, ref string) (metering.Meter, err
 // Meters lists meters in the order in which they were made.
 func (s *Store) Meters(ctx context.Context, org string, limit int, cursor string) ([]metering.Meter, string, error) {
 	return page(ctx, s.read(), limit, cursor, "list meters", func(r *sql.Rows) (metering.Meter, error) { return scanMeter(r, org) },
-		func(m metering.Meter) string { return m.ID }, meterSelect+" WHERE org = $1 AND id > $2", org)
+		func(m metering.Meter) string { return m.ID }, meterSelect+" WHERE org_id = $1 AND id > $2", org)
 }
 
 // RenameMeter renames a meter. ErrConflict says that the name is taken.
@@ -57,7 +57,7 @@ func (s *Store) RenameMeter(ctx context.Context, org, id, name string) error {
 		return fmt.Errorf("rename meter: name has %d characters, not 1 to %d: %w", n, metering.MaxMeterName, metering.ErrInvalid)
 	}
 	return s.write(ctx, "rename meter", func(tx querier) error {
-		n, err := tx.exec(ctx, `UPDATE meters SET name = $3 WHERE org = $1 AND id = $2`, org, id, name)
+		n, err := tx.exec(ctx, `UPDATE meters SET name = $3 WHERE org_id = $1 AND id = $2`, org, id, name)
 		if taken(err) {
 			return fmt.Errorf("a meter named %q exists: %w", name, metering.ErrConflict)
 		}
@@ -138,7 +138,7 @@ func (s *Store) live(ctx context.Context, tx querier, org string) ([]*metering.M
 		m := metering.Meter{Org: org}
 		out = append(out, &m)
 		return r.Scan(&m.ID, &m.Archived)
-	}, `SELECT id, archived_at FROM meters WHERE org = $1`, org)
+	}, `SELECT id, archived_at FROM meters WHERE org_id = $1`, org)
 	if err != nil {
 		return nil, fmt.Errorf("read meters: %w", err)
 	}
@@ -159,7 +159,7 @@ func (s *Store) parsed(ctx context.Context, tx querier, name meterName) (meterin
 	if ok {
 		return m, nil
 	}
-	m, err := scanMeter(tx.row(ctx, meterSelect+" WHERE org = $1 AND id = $2", name.org, name.id), name.org)
+	m, err := scanMeter(tx.row(ctx, meterSelect+" WHERE org_id = $1 AND id = $2", name.org, name.id), name.org)
 	if err != nil {
 		return m, fmt.Errorf("read meter %s: %w", name.id, err)
 	}

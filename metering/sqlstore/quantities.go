@@ -114,7 +114,7 @@ func (r *reading) over(ctx context.Context, on querier, w span) error {
 
 func (r *reading) where() condition {
 	var c condition
-	c.and("org = ?", r.query.Org)
+	c.and("org_id = ?", r.query.Org)
 	if r.query.Customer != "" {
 		c.and("customer = ?", r.query.Customer)
 	}

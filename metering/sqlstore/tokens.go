@@ -10,7 +10,7 @@ import (
 	"github.com/weirhq/weir/metering"
 )
 
-const tokenSelect = "SELECT org, hash, document, last_used_at, revoked_at FROM tokens"
+const tokenSelect = "SELECT org_id, hash, document, last_used_at, revoked_at FROM tokens"
 
 func scanToken(r interface{ Scan(...any) error }) (metering.AccessToken, error) {
 	var t metering.AccessToken
@@ -47,8 +47,8 @@ func (s *Store) CreateToken(ctx context.Context, t metering.AccessToken) (meteri
 		return t, fmt.Errorf("encode access token: %w", err)
 	}
 	err = s.write(ctx, "create access token", func(tx querier) error {
-		_, err := tx.exec(ctx, `INSERT INTO tokens (org, id, hash, document, last_used_at, revoked_at) VALUES ($1, $2, $3, $4, 0, 0)
-			ON CONFLICT (org, id) DO NOTHING`, t.Org, t.ID, t.Hash[:], string(document))
+		_, err := tx.exec(ctx, `INSERT INTO tokens (org_id, id, hash, document, last_used_at, revoked_at) VALUES ($1, $2, $3, $4, 0, 0)
+			ON CONFLICT (org_id, id) DO NOTHING`, t.Org, t.ID, t.Hash[:], string(document))
 		if taken(err) {
 			return fmt.Errorf("an access token with this hash exists: %w", metering.ErrConflict)
 		}
@@ -60,7 +60,7 @@ func (s *Store) CreateToken(ctx context.Context, t metering.AccessToken) (meteri
 // Tokens lists access tokens.
 func (s *Store) Tokens(ctx context.Context, org string, limit int, cursor string) ([]metering.AccessToken, string, error) {
 	return page(ctx, s.read(), limit, cursor, "list access tokens", func(r *sql.Rows) (metering.AccessToken, error) { return scanToken(r) },
-		func(t metering.AccessToken) string { return t.ID }, tokenSelect+" WHERE org = $1 AND id > $2", org)
+		func(t metering.AccessToken) string { return t.ID }, tokenSelect+" WHERE org_id = $1 AND id > $2", org)
 }
 
 // TokenByHash returns the token of a hash, expired and revoked ones too.
@@ -75,7 +75,7 @@ func (s *Store) RevokeToken(ctx context.Context, org, id string, at metering.Mic
 		return fmt.Errorf("revoke access token: %w", err)
 	}
 	return s.write(ctx, "revoke access token", func(tx querier) error {
-		n, err := tx.exec(ctx, `UPDATE tokens SET revoked_at = CASE WHEN revoked_at = 0 THEN $3 ELSE revoked_at END WHERE org = $1 AND id = $2`, org, id, int64(at))
+		n, err := tx.exec(ctx, `UPDATE tokens SET revoked_at = CASE WHEN revoked_at = 0 THEN $3 ELSE revoked_at END WHERE org_id = $1 AND id = $2`, org, id, int64(at))
 		if err == nil && n == 0 {
 			err = fmt.Errorf("access token %.100q: %w", id, metering.ErrNotFound)
 		}
@@ -90,7 +90,7 @@ func (s *Store) TouchToken(ctx context.Context, org, id string, at metering.Micr
 		return fmt.Errorf("note the use of an access token: %w", err)
 	}
 	return s.write(ctx, "note the use of an access token", func(tx querier) error {
-		_, err := tx.exec(ctx, `UPDATE tokens SET last_used_at = $3 WHERE org = $1 AND id = $2 AND last_used_at < $3`, org, id, int64(at))
+		_, err := tx.exec(ctx, `UPDATE tokens SET last_used_at = $3 WHERE org_id = $1 AND id = $2 AND last_used_at < $3`, org, id, int64(at))
 		return err
 	})
 }

@@ -83,6 +83,9 @@ func (s *Server) checkDatabase(ctx context.Context) []Check {
 	if took > time.Second {
 		database.Status, database.Remedy = StatusWarn, "it is slow: look at its load and its disk"
 	}
+	if db.Trouble != "" {
+		database.Status, database.Remedy = StatusWarn, db.Trouble
+	}
 	off := time.Duration(max(db.Ahead, -db.Ahead)) * time.Microsecond
 	clock := Check{Name: "clock", Status: StatusOK, Measured: fmt.Sprintf("differs from the database's by %s", off.Round(time.Millisecond))}
 	switch {

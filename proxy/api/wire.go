@@ -214,6 +214,8 @@ type Database struct {
 	Schema string          // version of the schema
 	Bytes  int64           // size; 0: unknown
 	Ahead  metering.Micros // how far its clock is ahead of ours
+	// Trouble is what will go wrong if nobody looks; empty: nothing.
+	Trouble string
 }
 
 func orEmpty[T any](s []T) []T {

@@ -1,6 +1,6 @@
 -- +goose Up
 CREATE TABLE meters (
-    org         TEXT   NOT NULL,
+    org_id         TEXT   NOT NULL,
     id          TEXT   NOT NULL,
     name        TEXT   NOT NULL,
     filter      TEXT   NOT NULL,
@@ -8,17 +8,17 @@ CREATE TABLE meters (
     property    TEXT   NOT NULL,
     created_at  BIGINT NOT NULL,
     archived_at BIGINT NOT NULL,
-    PRIMARY KEY (org, id)
+    PRIMARY KEY (org_id, id)
 );
-CREATE UNIQUE INDEX meters_name ON meters (org, name);
-INSERT INTO meters (org, id, name, filter, func, property, created_at, archived_at)
+CREATE UNIQUE INDEX meters_name ON meters (org_id, name);
+INSERT INTO meters (org_id, id, name, filter, func, property, created_at, archived_at)
 VALUES ('default', '00000000-0000-7000-8000-000000000001', 'llm-tokens',
         '{"conjunction":"and","clauses":[{"property":"name","operator":"eq","value":"llm-tokens"}]}', 'sum', 'totalTokens', 1735689600000000, 0);
 
 -- Numbers are in two columns, units + picos / 1e12. A sum has a third, in units
 -- of 1e18, because each number may itself be as large as a column.
 CREATE TABLE meter_rollups (
-    org       TEXT   NOT NULL,
+    org_id       TEXT   NOT NULL,
     meter     TEXT   NOT NULL,
     customer  TEXT   NOT NULL,
     hour      BIGINT NOT NULL,
@@ -31,22 +31,22 @@ CREATE TABLE meter_rollups (
     min_picos BIGINT NOT NULL,
     max_units BIGINT NOT NULL,
     max_picos BIGINT NOT NULL,
-    PRIMARY KEY (org, meter, customer, hour, test)
+    PRIMARY KEY (org_id, meter, customer, hour, test)
 );
-CREATE INDEX meter_rollups_hour ON meter_rollups (org, meter, hour);
+CREATE INDEX meter_rollups_hour ON meter_rollups (org_id, meter, hour);
 
 -- The values that a meter of unique values saw, by hour, so that any span of
 -- whole hours can be counted.
 CREATE TABLE meter_values (
-    org      TEXT   NOT NULL,
+    org_id      TEXT   NOT NULL,
     meter    TEXT   NOT NULL,
     customer TEXT   NOT NULL,
     hour     BIGINT NOT NULL,
     test     BIGINT NOT NULL,
     value    BYTEA NOT NULL,
-    PRIMARY KEY (org, meter, customer, hour, test, value)
+    PRIMARY KEY (org_id, meter, customer, hour, test, value)
 );
-CREATE INDEX meter_values_hour ON meter_values (org, meter, hour);
+CREATE INDEX meter_values_hour ON meter_values (org_id, meter, hour);
 
 -- +goose Down
 DROP TABLE meter_values;

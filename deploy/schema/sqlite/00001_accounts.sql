@@ -1,63 +1,63 @@
 -- +goose Up
 CREATE TABLE orgs (
-    org        TEXT   NOT NULL PRIMARY KEY,
+    org_id        TEXT   NOT NULL PRIMARY KEY,
     name       TEXT   NOT NULL,
     created_at BIGINT NOT NULL
 );
-INSERT INTO orgs (org, name, created_at) VALUES ('default', 'Default organisation', 0);
+INSERT INTO orgs (org_id, name, created_at) VALUES ('default', 'Default organisation', 0);
 
 CREATE TABLE customers (
-    org         TEXT   NOT NULL,
+    org_id         TEXT   NOT NULL,
     id          TEXT   NOT NULL,
     external_id TEXT   NOT NULL,
     name        TEXT   NOT NULL,
     on_loss     TEXT   NOT NULL,
     created_at  BIGINT NOT NULL,
     archived_at BIGINT NOT NULL,
-    PRIMARY KEY (org, id)
+    PRIMARY KEY (org_id, id)
 );
-CREATE UNIQUE INDEX customers_external ON customers (org, external_id);
+CREATE UNIQUE INDEX customers_external ON customers (org_id, external_id);
 
 -- The id of each customer by its external id, from the first mention on: events
 -- may be reported for a customer before it is made.
 CREATE TABLE reserved_customers (
-    org         TEXT NOT NULL,
+    org_id         TEXT NOT NULL,
     external_id TEXT NOT NULL,
     id          TEXT NOT NULL,
-    PRIMARY KEY (org, external_id)
+    PRIMARY KEY (org_id, external_id)
 );
 
 CREATE TABLE keys (
-    org         TEXT   NOT NULL,
+    org_id         TEXT   NOT NULL,
     id          TEXT   NOT NULL,
     customer    TEXT   NOT NULL,
     hash        BLOB NOT NULL,
     document    TEXT   NOT NULL,
-    PRIMARY KEY (org, id)
+    PRIMARY KEY (org_id, id)
 );
-CREATE INDEX keys_customer ON keys (org, customer, id);
+CREATE INDEX keys_customer ON keys (org_id, customer, id);
 CREATE UNIQUE INDEX keys_hash ON keys (hash);
 
 CREATE TABLE tokens (
-    org          TEXT   NOT NULL,
+    org_id          TEXT   NOT NULL,
     id           TEXT   NOT NULL,
     hash         BLOB NOT NULL,
     document     TEXT   NOT NULL,
     last_used_at BIGINT NOT NULL,
     revoked_at   BIGINT NOT NULL,
-    PRIMARY KEY (org, id)
+    PRIMARY KEY (org_id, id)
 );
 CREATE UNIQUE INDEX tokens_hash ON tokens (hash);
 
 -- Answers to requests with an Idempotency-Key; the first of a key stands.
 CREATE TABLE answers (
-    org        TEXT   NOT NULL,
+    org_id        TEXT   NOT NULL,
     name       TEXT   NOT NULL,
     hash       BLOB NOT NULL,
     status     BIGINT NOT NULL,
     body       BLOB NOT NULL,
     created_at BIGINT NOT NULL,
-    PRIMARY KEY (org, name)
+    PRIMARY KEY (org_id, name)
 );
 CREATE INDEX answers_age ON answers (created_at);
 
