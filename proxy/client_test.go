@@ -409,6 +409,9 @@ func TestSetUpstreams(t *testing.T) {
 // TestCheckpoint writes down every five seconds what a long stream has used.
 func TestCheckpoint(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("SKIPPED by -short: it waits for the five seconds between two checkpoints")
+	}
 	next := make(chan struct{})
 	o := newOrigin(t, func(_ *origin, c net.Conn, _ got) {
 		write(c, eventsHead, chunk(stream()[1]))

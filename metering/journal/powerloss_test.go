@@ -45,6 +45,9 @@ func TestPowerLoss(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
+			if testing.Short() && c.name != "a sync fails" {
+				t.Skip("SKIPPED by -short: it recovers hundreds of directories")
+			}
 			var h *history
 			synctest.Test(t, func(st *testing.T) {
 				h = newHistory(st, c.opts)
