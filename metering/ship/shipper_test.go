@@ -430,6 +430,37 @@ func TestCounters_away(t *testing.T) {
 	})
 }
 
+// TestCounters_lastFact: a settlement that failed is made good with the next
+// beats, also when no fact follows that would show the gap.
+func TestCounters_lastFact(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := open(t, t.TempDir(), newDatabase())
+		r.run()
+		r.call("a", 1)
+		r.sync()
+		synctest.Wait()
+		failed := false
+		r.counts.set(func(op string) error {
+			if op == "before settle" && !failed {
+				failed = true
+				return errLost
+			}
+			return nil
+		})
+		r.call("a", 7)
+		r.sync()
+		time.Sleep(3 * time.Second)
+		synctest.Wait()
+		if !failed {
+			t.Fatal("no settlement failed: the test shows nothing")
+		}
+		r.agree("a")
+		if err := r.end(); err != nil {
+			t.Errorf("run: %v", err)
+		}
+	})
+}
+
 // TestEnd_databaseAway: what cannot be shipped at the end is named and stays for
 // the next start.
 func TestEnd_databaseAway(t *testing.T) {
