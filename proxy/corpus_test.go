@@ -6,12 +6,12 @@ import (
 	"fmt"
 	"net"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/weirhq/weir/metering"
+	"github.com/weirhq/weir/metering/meteringtest"
 	"github.com/weirhq/weir/proxy"
 )
 
@@ -39,36 +39,12 @@ type recording struct {
 	} `json:"expect"`
 }
 
-func corpus(t *testing.T) string {
-	t.Helper()
-	dir, err := os.Getwd()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for ; dir != "/"; dir = filepath.Dir(dir) {
-		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
-			break
-		}
-	}
-	path := filepath.Join(dir, "..", "shared", "corpus", "exchanges")
-	if _, err := os.Stat(path); err != nil {
-		if os.Getenv("CI") == "true" {
-			t.Fatalf("the corpus of recorded exchanges is not at %s", path)
-		}
-		t.Skipf("SKIPPED: the corpus of recorded exchanges is not at %s", path)
-	}
-	return path
-}
-
 // TestCorpus sends recorded exchanges through the whole data plane (T23 to T26,
 // T30): both bodies arrive byte for byte, and the fact has the usage that each
 // must yield. A stream is cut into pieces of 97 bytes.
 func TestCorpus(t *testing.T) {
 	t.Parallel()
-	files, err := filepath.Glob(filepath.Join(corpus(t), "*.json"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	files := meteringtest.CorpusFiles(t)
 	endpoints := map[string]string{
 		"openai.chat": "openai", "openai.responses": "openai", "openai.embeddings": "openai", "anthropic.messages": "anthropic", "gemini.generate_content": "gemini",
 	}

@@ -10,12 +10,12 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/weirhq/weir/config"
+	"github.com/weirhq/weir/metering/meteringtest"
 )
 
 // exchange is one recorded request and answer with the usage it must yield.
@@ -65,19 +65,8 @@ var inScope = map[string]bool{
 // corpus loads the recorded exchanges in scope, or skips.
 func corpus(t *testing.T) []exchange {
 	t.Helper()
-	dir := filepath.Join("..", "..", "..", "shared", "corpus", "exchanges")
-	files, err := filepath.Glob(filepath.Join(dir, "*.json"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if len(files) == 0 {
-		if os.Getenv("CI") == "true" {
-			t.Fatal("the corpus of recorded exchanges is not beside this repository, and CI=true forbids skipping")
-		}
-		t.Skip("SKIPPED: the corpus of recorded exchanges is not beside this repository")
-	}
 	var all []exchange
-	for _, f := range files {
+	for _, f := range meteringtest.CorpusFiles(t) {
 		raw, err := os.ReadFile(f)
 		if err != nil {
 			t.Fatal(err)

@@ -5,13 +5,13 @@ import (
 	"encoding/json"
 	"net/http"
 	"os"
-	"path/filepath"
 	"sort"
 	"strings"
 	"testing"
 
 	"github.com/weirhq/weir/metering"
 	"github.com/weirhq/weir/metering/dialect"
+	"github.com/weirhq/weir/metering/meteringtest"
 )
 
 // exchange is one recorded request and answer with the usage it must yield.
@@ -44,18 +44,8 @@ var metered = map[string]string{
 // and in CI it fails.
 func exchanges(t *testing.T) []exchange {
 	t.Helper()
-	files, err := filepath.Glob(filepath.Join("..", "..", "..", "shared", "corpus", "exchanges", "*.json"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if len(files) == 0 {
-		if os.Getenv("CI") == "true" {
-			t.Fatal("the corpus of recorded exchanges is not beside this repository, and CI=true forbids skipping")
-		}
-		t.Skip("SKIPPED: the corpus of recorded exchanges is not beside this repository")
-	}
 	var all []exchange
-	for _, f := range files {
+	for _, f := range meteringtest.CorpusFiles(t) {
 		raw, err := os.ReadFile(f)
 		if err != nil {
 			t.Fatal(err)

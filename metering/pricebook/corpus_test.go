@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"math/big"
 	"os"
-	"path/filepath"
 	"sort"
 	"strings"
 	"testing"
@@ -13,6 +12,7 @@ import (
 
 	"github.com/weirhq/weir/metering"
 	"github.com/weirhq/weir/metering/dialect"
+	"github.com/weirhq/weir/metering/meteringtest"
 	"github.com/weirhq/weir/metering/pricebook"
 )
 
@@ -50,18 +50,8 @@ func providers() map[string]string {
 // were made today. Without the corpus the test is skipped, and in CI it fails.
 func events(t *testing.T) map[string]*metering.Event {
 	t.Helper()
-	files, err := filepath.Glob(filepath.Join("..", "..", "..", "shared", "corpus", "exchanges", "*.json"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if len(files) == 0 {
-		if os.Getenv("CI") == "true" {
-			t.Fatal("the corpus of recorded exchanges is not beside this repository, and CI=true forbids skipping")
-		}
-		t.Skip("SKIPPED: the corpus of recorded exchanges is not beside this repository")
-	}
 	all := map[string]*metering.Event{}
-	for _, f := range files {
+	for _, f := range meteringtest.CorpusFiles(t) {
 		raw, err := os.ReadFile(f)
 		if err != nil {
 			t.Fatal(err)
