@@ -42,8 +42,7 @@ type exchange struct {
 	begun    bool            // its intent is in the journal, or its loss is counted
 	settled  bool
 	outcome  metering.Outcome
-	usage    metering.Usage
-	read     bool      // usage is what the scanner said at its end
+	read     bool      // the usage of the event is what the scanner said at its end
 	blind    bool      // the scanner has panicked
 	sent     int64     // bytes of body written to the client
 	gone     bool      // nothing more is written to the client

@@ -182,19 +182,6 @@ func (s *settler) healSome(ctx context.Context) {
 	}
 }
 
-// restore sets one slot anew on demand.
-func (s *settler) restore(ctx context.Context, slot metering.Slot) error {
-	s.mu.Lock()
-	defer s.unlock()
-	position, err := s.setAnew(ctx, slot)
-	if err != nil {
-		return err
-	}
-	delete(s.unclean, slot)
-	s.slots[slot] = &slotState{prev: position}
-	return nil
-}
-
 // setAnew restores a slot from the database and returns the position of this
 // journal in it.
 func (s *settler) setAnew(ctx context.Context, slot metering.Slot) (uint64, error) {

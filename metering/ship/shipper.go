@@ -252,11 +252,6 @@ func (s *Shipper) Sync(ctx context.Context) error {
 	}
 }
 
-// Restore sets the counters of a customer anew from the database.
-func (s *Shipper) Restore(ctx context.Context, slot metering.Slot) error {
-	return s.counts.restore(ctx, slot)
-}
-
 // Status is what a person wants to know about shipping.
 type Status struct {
 	Recorded uint64    // last fact that the database has

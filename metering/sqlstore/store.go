@@ -175,8 +175,10 @@ func (s *Store) attempt(ctx context.Context, do func(querier) error) (err error)
 	}
 	defer func() {
 		if err != nil && readOnly(err) {
-			// The pool must not hand it out again.
-			_ = conn.Raw(func(any) error { return driver.ErrBadConn }) // that is its answer
+			// The pool must not hand it out again; what it is told is its answer.
+			if end := conn.Raw(func(any) error { return driver.ErrBadConn }); !errors.Is(end, driver.ErrBadConn) {
+				err = errors.Join(err, end)
+			}
 		}
 		if end := conn.Close(); end != nil && !errors.Is(end, sql.ErrConnDone) {
 			err = errors.Join(err, end)
