@@ -69,3 +69,39 @@ func (m Money) Decimal() string {
 	}
 	return sign + digits[:len(digits)-decimals] + "." + digits[len(digits)-decimals:]
 }
+
+// MinorOf returns the whole number of minor units that n currency units are. ok
+// is false if n has a fraction of one or does not fit.
+func MinorOf(n metering.Number, decimals int) (minor int64, ok bool) {
+	r := n.Rat()
+	r.Mul(r, new(big.Rat).SetInt(new(big.Int).Exp(big.NewInt(10), big.NewInt(int64(decimals)), nil)))
+	if !r.IsInt() || !r.Num().IsInt64() {
+		return 0, false
+	}
+	return r.Num().Int64(), true
+}
+
+// Units is the amount in currency units, exactly.
+func (m Money) Units() metering.Number {
+	decimals, err := m.Currency.Decimals()
+	if err != nil {
+		return metering.NumberOf(m.Minor)
+	}
+	scale := int64(1)
+	for range decimals {
+		scale *= 10
+	}
+	return metering.Number{Units: m.Minor / scale, Picos: m.Minor % scale * (metering.PicosPerUnit / scale)}.Normal()
+}
+
+// Add returns m + n, which are of one currency; a zero Money is of any.
+func (m Money) Add(n Money) Money {
+	if m.Currency == "" {
+		m.Currency = n.Currency
+	}
+	m.Minor += n.Minor
+	return m
+}
+
+// Neg returns -m.
+func (m Money) Neg() Money { return Money{-m.Minor, m.Currency} }

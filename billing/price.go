@@ -1,8 +1,10 @@
 package billing
 
 import (
+	"cmp"
 	"fmt"
 	"math/big"
+	"slices"
 
 	"github.com/weirhq/weir/metering"
 )
@@ -21,14 +23,19 @@ const (
 )
 
 // Price is one version of what a product charges for a meter. A version never
-// changes; another price is another version.
+// changes; another price is another version, which is in force for what is
+// authorised from From on.
 type Price struct {
 	ID       string          `json:"id"` // of the version
+	Product  string          `json:"product_id"`
+	Meter    string          `json:"meter_id"`
 	Model    PriceModel      `json:"model"`
 	Currency Currency        `json:"currency"`
-	Amount   metering.Number `json:"-"` // currency units for Per units of the meter
+	Amount   metering.Number `json:"amount"` // currency units for Per units of the meter
 	Per      int64           `json:"per"`
-	Included metering.Number `json:"-"` // units of each period that cost nothing
+	Included metering.Number `json:"included"` // units of each period that cost nothing
+	From     metering.Micros `json:"from"`     // zero: from the beginning
+	Created  metering.Micros `json:"created_at"`
 }
 
 // Validate reports a price that cannot charge.
@@ -49,18 +56,37 @@ func (p Price) Validate() error {
 	return nil
 }
 
-// Charge is the exact amount for a quantity, in currency units, and how many
-// units of it are charged. A quantity that is negative, which corrections can
+// Charge is the exact amount, in currency units, for units that are neither
+// included nor covered by credit. Less than nothing, which corrections can
 // make, charges nothing.
-func (p Price) Charge(quantity metering.Number) (amount, charged *big.Rat) {
-	charged = new(big.Rat).Sub(quantity.Rat(), p.Included.Rat())
-	if charged.Sign() < 0 {
-		charged.SetInt64(0)
+func (p Price) Charge(units *big.Rat) *big.Rat {
+	if units.Sign() <= 0 {
+		return new(big.Rat)
 	}
-	packages := new(big.Rat).Quo(charged, new(big.Rat).SetInt64(p.Per))
+	packages := new(big.Rat).Quo(units, new(big.Rat).SetInt64(p.Per))
 	if p.Model == PerPackage && !packages.IsInt() {
 		whole := new(big.Int).Quo(packages.Num(), packages.Denom())
 		packages.SetInt(whole.Add(whole, big.NewInt(1)))
 	}
-	return packages.Mul(packages, p.Amount.Rat()), charged
+	return packages.Mul(packages, p.Amount.Rat())
+}
+
+// InForce returns the version among those of one product and meter that holds
+// for usage authorised at the instant.
+func InForce(versions []Price, at metering.Micros) (Price, bool) {
+	var best Price
+	found := false
+	for _, p := range versions {
+		if p.From <= at && (!found || p.From >= best.From) {
+			best, found = p, true
+		}
+	}
+	return best, found
+}
+
+// SortPrices orders versions by meter and by when they come into force.
+func SortPrices(versions []Price) {
+	slices.SortFunc(versions, func(a, b Price) int {
+		return cmp.Or(cmp.Compare(a.Meter, b.Meter), cmp.Compare(a.From, b.From), cmp.Compare(a.ID, b.ID))
+	})
 }

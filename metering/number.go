@@ -100,3 +100,31 @@ func (n Number) String() string {
 	}
 	return s
 }
+
+// MarshalJSON writes the exact decimal as a string, which no reader rounds.
+func (n Number) MarshalJSON() ([]byte, error) { return json.Marshal(n.String()) }
+
+// UnmarshalJSON reads a decimal, as a string or as a JSON number.
+func (n *Number) UnmarshalJSON(b []byte) error {
+	text := string(b)
+	if len(b) > 0 && b[0] == '"' {
+		if err := json.Unmarshal(b, &text); err != nil {
+			return fmt.Errorf("number: %w", err)
+		}
+	}
+	got, err := ParseNumber(text)
+	if err != nil {
+		return err
+	}
+	*n = got
+	return nil
+}
+
+// Neg returns -n.
+func (n Number) Neg() Number { return Number{-n.Units, -n.Picos}.Normal() }
+
+// Sub returns n - m.
+func (n Number) Sub(m Number) Number { return n.Add(m.Neg()) }
+
+// IsZero reports whether n is 0.
+func (n Number) IsZero() bool { return n.Normal() == Number{} }

@@ -50,11 +50,11 @@ func TestRate(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			p := billing.Price{ID: "p", Model: tt.model, Currency: tt.currency, Amount: number(t, tt.amount), Per: tt.per, Included: number(t, tt.included)}
-			line, err := rating.Rate(p, number(t, tt.quantity), billing.Money{})
+			line, err := rating.Rate(p, rating.Usage{Quantity: number(t, tt.quantity)})
 			if err != nil {
 				t.Fatal(err)
 			}
-			if line.Charged != tt.charged || line.Exact != tt.exact || line.Rounding != tt.rounding || line.Amount.String() != tt.want {
+			if line.Charged.String() != tt.charged || line.Exact != tt.exact || line.Rounding != tt.rounding || line.Amount.String() != tt.want {
 				t.Errorf("charged %s, exact %s, rounding %s, amount %s; want %s, %s, %s, %s",
 					line.Charged, line.Exact, line.Rounding, line.Amount, tt.charged, tt.exact, tt.rounding, tt.want)
 			}
@@ -81,7 +81,7 @@ func TestRate_refuses(t *testing.T) {
 			t.Parallel()
 			p, q, b := good, metering.NumberOf(1), billing.Money{}
 			spoil(&p, &q, &b)
-			if line, err := rating.Rate(p, q, b); err == nil {
+			if line, err := rating.Rate(p, rating.Usage{Quantity: q, Billed: b}); err == nil {
 				t.Errorf("rated: %+v", line)
 			}
 		})
@@ -106,7 +106,7 @@ func TestRate_split(t *testing.T) {
 		billed := billing.Money{}
 		for range rapid.IntRange(1, 10).Draw(t, "parts") {
 			quantity = quantity.Add(metering.Number{Units: rapid.Int64Range(0, 1_000_000).Draw(t, "part"), Picos: rapid.Int64Range(0, metering.PicosPerUnit-1).Draw(t, "fraction")})
-			line, err := rating.Rate(p, quantity, billed)
+			line, err := rating.Rate(p, rating.Usage{Quantity: quantity, Billed: billed})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -116,7 +116,7 @@ func TestRate_split(t *testing.T) {
 			sum += line.Amount.Minor
 			billed = billing.Money{Minor: sum, Currency: p.Currency}
 		}
-		whole, err := rating.Rate(p, quantity, billing.Money{})
+		whole, err := rating.Rate(p, rating.Usage{Quantity: quantity})
 		if err != nil {
 			t.Fatal(err)
 		}
