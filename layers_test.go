@@ -33,6 +33,7 @@ func layers() []layer {
 		{"", []string{"*"}},
 		{"config", nil},
 		{"metering", []string{meters}},
+		{"metering/sqldb", []string{meters, "deploy/schema"}},
 		{"metering/sqlstore", []string{meters, "deploy/schema"}},
 		{"metering/meteringtest", []string{meters, "deploy/schema"}},
 		{"billing", []string{money, meters}},
@@ -60,7 +61,7 @@ type restricted struct {
 }
 
 func restrictions() []restricted {
-	stores := []string{"metering/sqlstore", "billing/sqlstore", "deploy/schema", "metering/meteringtest", "billing/billingtest"}
+	stores := []string{"metering/sqldb", "metering/sqlstore", "billing/sqlstore", "deploy/schema", "metering/meteringtest", "billing/billingtest"}
 	ours := func(p string) string { return module + "/" + p }
 	return []restricted{
 		{"github.com/valyala/fasthttp", []string{"proxy"}, false, "only the data plane speaks fasthttp"},

@@ -9,6 +9,7 @@ import (
 
 	"github.com/weirhq/weir/deploy/schema"
 	"github.com/weirhq/weir/metering"
+	"github.com/weirhq/weir/metering/sqldb"
 )
 
 // rowsPerInsert is how many rows a statement with a placeholder per value has.
@@ -44,8 +45,8 @@ func (b *bulk) run(ctx context.Context, q querier) error {
 	if len(b.rows) == 0 {
 		return nil
 	}
-	if q.s.engine == schema.Postgres {
-		_, err := q.exec(ctx, b.unnest(), b.arrays()...)
+	if q.Engine() == schema.Postgres {
+		_, err := q.Exec(ctx, b.unnest(), b.arrays()...)
 		return err
 	}
 	return b.oneByOne(ctx, q, func(int, int64) {})
@@ -59,7 +60,7 @@ func (b *bulk) fresh(ctx context.Context, q querier, ids []metering.ID) ([]bool,
 	if len(b.rows) == 0 {
 		return out, nil
 	}
-	if q.s.engine != schema.Postgres {
+	if q.Engine() != schema.Postgres {
 		err := b.oneByOne(ctx, q, func(i int, n int64) { out[i] = n == 1 })
 		return out, err
 	}
@@ -69,7 +70,7 @@ func (b *bulk) fresh(ctx context.Context, q querier, ids []metering.ID) ([]bool,
 			index[id] = i
 		}
 	}
-	err := q.each(ctx, func(r *sql.Rows) error {
+	err := q.Each(ctx, func(r *sql.Rows) error {
 		var id uidScan
 		if err := r.Scan(&id); err != nil {
 			return err
@@ -102,7 +103,7 @@ func (b *bulk) arrays() []any {
 }
 
 func (b *bulk) oneByOne(ctx context.Context, q querier, report func(row int, changed int64)) (err error) {
-	statement, err := q.on.PrepareContext(ctx, q.s.text("INSERT INTO "+b.table+" ("+b.names()+") VALUES "+values(1, len(b.columns))+" ON CONFLICT "+b.conflict))
+	statement, err := q.Prepare(ctx, "INSERT INTO "+b.table+" ("+b.names()+") VALUES "+sqldb.Values(1, len(b.columns))+" ON CONFLICT "+b.conflict)
 	if err != nil {
 		return err
 	}

@@ -9,6 +9,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/weirhq/weir/metering"
+	"github.com/weirhq/weir/metering/sqldb"
 )
 
 const customerSelect = "SELECT id, external_id, name, on_loss, created_at, archived_at FROM customers"
@@ -26,7 +27,7 @@ const (
 )
 
 func checkCustomer(c *metering.Customer) error {
-	if err := storable(c.Org, c.ExternalID, c.Name); err != nil {
+	if err := sqldb.Storable(c.Org, c.ExternalID, c.Name); err != nil {
 		return err
 	}
 	if n := utf8.RuneCountInString(c.Name); n > maxName {
@@ -63,7 +64,7 @@ func (s *Store) CreateCustomer(ctx context.Context, c metering.Customer) (meteri
 		if err != nil {
 			return err
 		}
-		n, err := tx.exec(ctx, `INSERT INTO customers (org_id, id, external_id, name, on_loss, created_at, archived_at) VALUES ($1, $2, $3, $4, $5, $6, 0)
+		n, err := tx.Exec(ctx, `INSERT INTO customers (org_id, id, external_id, name, on_loss, created_at, archived_at) VALUES ($1, $2, $3, $4, $5, $6, 0)
 			ON CONFLICT DO NOTHING`, c.Org, id, c.ExternalID, c.Name, string(c.OnLoss), int64(c.Created))
 		if err != nil {
 			return err
@@ -88,7 +89,7 @@ func (s *Store) CreateCustomer(ctx context.Context, c metering.Customer) (meteri
 // theSame reports whether the row is the one that an earlier attempt of this
 // call inserted, whose commit went through without its reply.
 func theSame(ctx context.Context, tx querier, c metering.Customer, id string) (bool, error) {
-	have, err := scanCustomer(tx.row(ctx, customerSelect+" WHERE org_id = $1 AND id = $2", c.Org, id), c.Org)
+	have, err := scanCustomer(tx.Row(ctx, customerSelect+" WHERE org_id = $1 AND id = $2", c.Org, id), c.Org)
 	if errors.Is(err, sql.ErrNoRows) {
 		return false, nil
 	}
@@ -98,21 +99,21 @@ func theSame(ctx context.Context, tx querier, c metering.Customer, id string) (b
 
 // touchKeyring makes every replica read its keys again.
 func touchKeyring(ctx context.Context, tx querier) error {
-	_, err := tx.exec(ctx, `UPDATE keyring SET version = version + 1`)
+	_, err := tx.Exec(ctx, `UPDATE keyring SET version = version + 1`)
 	return err
 }
 
 // Customer returns the customer of an id or external id. An id wins.
 func (s *Store) Customer(ctx context.Context, org, ref string) (metering.Customer, error) {
-	if err := storable(ref); err != nil {
+	if err := sqldb.Storable(ref); err != nil {
 		return metering.Customer{}, fmt.Errorf("customer: %w", err)
 	}
 	q := s.read()
-	c, err := scanCustomer(q.row(ctx, customerSelect+" WHERE org_id = $1 AND id = $2", org, ref), org)
+	c, err := scanCustomer(q.Row(ctx, customerSelect+" WHERE org_id = $1 AND id = $2", org, ref), org)
 	if errors.Is(err, sql.ErrNoRows) {
-		c, err = scanCustomer(q.row(ctx, customerSelect+" WHERE org_id = $1 AND external_id = $2", org, ref), org)
+		c, err = scanCustomer(q.Row(ctx, customerSelect+" WHERE org_id = $1 AND external_id = $2", org, ref), org)
 	}
-	return c, absent(err, fmt.Sprintf("customer %.100q", ref))
+	return c, sqldb.Absent(err, fmt.Sprintf("customer %.100q", ref))
 }
 
 // Customers lists customers in the order in which they were made.
@@ -135,7 +136,7 @@ func page[T any](ctx context.Context, q querier, limit int, cursor, what string,
 		cursor = last.String()
 	}
 	var out []T
-	err := q.each(ctx, func(r *sql.Rows) error {
+	err := q.Each(ctx, func(r *sql.Rows) error {
 		v, err := scan(r)
 		if err == nil {
 			out = append(out, v)
@@ -153,23 +154,23 @@ func page[T any](ctx context.Context, q querier, limit int, cursor, what string,
 
 // UpdateCustomer changes name and policy.
 func (s *Store) UpdateCustomer(ctx context.Context, c metering.Customer) error {
-	err := errors.Join(storable(c.ID), checkCustomer(&c))
+	err := errors.Join(sqldb.Storable(c.ID), checkCustomer(&c))
 	if err != nil {
 		return fmt.Errorf("update customer: %w", err)
 	}
 	return s.write(ctx, "update customer", func(tx querier) error {
-		n, err := tx.exec(ctx, `UPDATE customers SET name = $3, on_loss = $4 WHERE org_id = $1 AND id = $2`, c.Org, c.ID, c.Name, string(c.OnLoss))
+		n, err := tx.Exec(ctx, `UPDATE customers SET name = $3, on_loss = $4 WHERE org_id = $1 AND id = $2`, c.Org, c.ID, c.Name, string(c.OnLoss))
 		return changed(ctx, tx, n, err, "customer "+c.ID)
 	})
 }
 
 // ArchiveCustomer refuses the keys of a customer from then on.
 func (s *Store) ArchiveCustomer(ctx context.Context, org, id string, at metering.Micros) error {
-	if err := storable(id); err != nil {
+	if err := sqldb.Storable(id); err != nil {
 		return fmt.Errorf("archive customer: %w", err)
 	}
 	return s.write(ctx, "archive customer", func(tx querier) error {
-		n, err := tx.exec(ctx, `UPDATE customers SET archived_at = CASE WHEN archived_at = 0 THEN $3 ELSE archived_at END WHERE org_id = $1 AND id = $2`, org, id, int64(at))
+		n, err := tx.Exec(ctx, `UPDATE customers SET archived_at = CASE WHEN archived_at = 0 THEN $3 ELSE archived_at END WHERE org_id = $1 AND id = $2`, org, id, int64(at))
 		return changed(ctx, tx, n, err, "customer "+id)
 	})
 }
@@ -193,10 +194,10 @@ func reserve(ctx context.Context, tx querier, org, external string) (string, err
 	if err != nil {
 		return "", err
 	}
-	if _, err := tx.exec(ctx, `INSERT INTO reserved_customers (org_id, external_id, id) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING`, org, external, fresh.String()); err != nil {
+	if _, err := tx.Exec(ctx, `INSERT INTO reserved_customers (org_id, external_id, id) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING`, org, external, fresh.String()); err != nil {
 		return "", err
 	}
 	var id string
-	err = tx.row(ctx, `SELECT id FROM reserved_customers WHERE org_id = $1 AND external_id = $2`, org, external).Scan(&id)
+	err = tx.Row(ctx, `SELECT id FROM reserved_customers WHERE org_id = $1 AND external_id = $2`, org, external).Scan(&id)
 	return id, err
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/klauspost/compress/flate"
 
 	"github.com/weirhq/weir/metering"
+	"github.com/weirhq/weir/metering/sqldb"
 )
 
 // document holds what an event has no column for. Fields are only ever added.
@@ -123,11 +124,11 @@ func documentOf(e *metering.Event) document {
 		d.Tokens = &u.Tokens
 	}
 	for name, text := range map[string]string{"name": e.Name, "provider": e.Provider, "model": e.Model} {
-		if label(text) != text {
+		if sqldb.Label(text) != text {
 			if d.Labels == nil {
 				d.Labels = make(map[string]string)
 			}
-			d.Labels[name] = cut(text, maxWhole)
+			d.Labels[name] = sqldb.Cut(text, maxWhole)
 		}
 	}
 	return d

@@ -15,6 +15,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/weirhq/weir/metering"
+	"github.com/weirhq/weir/metering/sqldb"
 )
 
 // TestDictionary: documents that are stored can only be read with the dictionary
@@ -148,12 +149,12 @@ func TestSpan_split(t *testing.T) {
 func TestLabel(t *testing.T) {
 	t.Parallel()
 	for in, want := range map[string]string{"gpt-4o": "gpt-4o", "a\x00b": "a\uFFFDb", "\xff": "\uFFFD", "": ""} {
-		if got := label(in); got != want {
+		if got := sqldb.Label(in); got != want {
 			t.Errorf("label of %q is %q, want %q", in, got, want)
 		}
 	}
 	long := fmt.Sprintf("%0255dé", 0)
-	if got := label(long); len(got) != 255 || !clean(got) {
+	if got := sqldb.Label(long); len(got) != 255 || !sqldb.Clean(got) {
 		t.Errorf("a label of 257 bytes was cut to %d", len(got))
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"github.com/weirhq/weir/metering"
+	"github.com/weirhq/weir/metering/sqldb"
 )
 
 // Event returns the event that any of its ids names: Weir's, the provider's
@@ -19,14 +20,14 @@ import (
 // foreign id names, such as a client's that was used twice, it is the latest.
 func (s *Store) Event(ctx context.Context, org, ref string) (*metering.Event, error) {
 	what := fmt.Sprintf("event %.100q", ref)
-	if !clean(org) || !clean(ref) || ref == "" {
+	if !sqldb.Clean(org) || !sqldb.Clean(ref) || ref == "" {
 		return nil, fmt.Errorf("%s: %w", what, metering.ErrNotFound)
 	}
 	q := s.read()
 	if id, err := metering.ParseID(ref); err == nil {
-		e, err := s.scanEvent(q.row(ctx, eventSelect+" WHERE org_id = $1 AND id = $2", org, s.uid(id)))
+		e, err := s.scanEvent(q.Row(ctx, eventSelect+" WHERE org_id = $1 AND id = $2", org, s.uid(id)))
 		if !errors.Is(err, sql.ErrNoRows) {
-			return e, absent(err, what)
+			return e, sqldb.Absent(err, what)
 		}
 	}
 	candidates, err := s.candidates(ctx, q, org, ref)
@@ -35,9 +36,9 @@ func (s *Store) Event(ctx context.Context, org, ref string) (*metering.Event, er
 	}
 	var latest *metering.Event
 	for _, id := range candidates {
-		e, err := s.scanEvent(q.row(ctx, eventSelect+" WHERE org_id = $1 AND id = $2", org, s.uid(id)))
+		e, err := s.scanEvent(q.Row(ctx, eventSelect+" WHERE org_id = $1 AND id = $2", org, s.uid(id)))
 		if err != nil {
-			return nil, absent(err, what)
+			return nil, sqldb.Absent(err, what)
 		}
 		if named(e, ref) && (latest == nil || newer(e, latest)) {
 			latest = e
@@ -70,12 +71,12 @@ func (s *Store) candidates(ctx context.Context, q querier, org, ref string) ([]m
 		return nil
 	}
 	for _, column := range []string{"provider_ref", "object_ref", "client_ref"} {
-		err := q.each(ctx, scan, "SELECT id FROM events WHERE org_id = $1 AND "+column+" = $2 ORDER BY id DESC LIMIT 2", org, refOf(ref))
+		err := q.Each(ctx, scan, "SELECT id FROM events WHERE org_id = $1 AND "+column+" = $2 ORDER BY id DESC LIMIT 2", org, refOf(ref))
 		if err != nil {
 			return nil, err
 		}
 	}
-	return out, q.each(ctx, scan, "SELECT id FROM external_ids WHERE org_id = $1 AND external_id = $2", org, ref)
+	return out, q.Each(ctx, scan, "SELECT id FROM external_ids WHERE org_id = $1 AND external_id = $2", org, ref)
 }
 
 // pageSize is how many entries a page has where the caller wants that many.
@@ -102,13 +103,13 @@ func (s *Store) Events(ctx context.Context, q metering.EventQuery) ([]*metering.
 		order = " ORDER BY id DESC"
 	}
 	var out []*metering.Event
-	err = s.read().each(ctx, func(r *sql.Rows) error {
+	err = s.read().Each(ctx, func(r *sql.Rows) error {
 		e, err := s.scanEvent(r)
 		if err == nil {
 			out = append(out, e)
 		}
 		return err
-	}, eventSelect+c.where()+order+" LIMIT "+strconv.Itoa(limit+1), c.args...)
+	}, eventSelect+c.Where()+order+" LIMIT "+strconv.Itoa(limit+1), c.Args...)
 	if err != nil {
 		return nil, "", fmt.Errorf("list events: %w", err)
 	}
@@ -121,22 +122,22 @@ func (s *Store) Events(ctx context.Context, q metering.EventQuery) ([]*metering.
 
 func (s *Store) eventCondition(q metering.EventQuery) (condition, error) {
 	var c condition
-	c.and("org_id = ?", q.Org)
+	c.And("org_id = ?", q.Org)
 	for _, id := range []struct{ column, text string }{{"customer", q.Customer}, {"key", q.Key}} {
 		if id.text != "" {
-			c.and(id.column+" = ?", pack(id.text))
+			c.And(id.column+" = ?", pack(id.text))
 		}
 	}
 	for _, equal := range []struct{ column, text, usual string }{{"model", q.Model, ""}, {"name", q.Name, usualName}, {"outcome", string(q.Outcome), usualOutcome}} {
 		switch equal.text {
 		case "":
 		case equal.usual:
-			c.and(equal.column + " IS NULL")
+			c.And(equal.column + " IS NULL")
 		default:
-			c.and(equal.column+" = ?", label(equal.text))
+			c.And(equal.column+" = ?", sqldb.Label(equal.text))
 		}
 	}
-	c.during(span{q.From, q.To}, q.Customer == "")
+	during(&c, span{q.From, q.To}, q.Customer == "")
 	if q.Cursor == "" {
 		return c, nil
 	}
@@ -145,10 +146,10 @@ func (s *Store) eventCondition(q metering.EventQuery) (condition, error) {
 	case err != nil:
 		return c, err
 	case q.Customer == "":
-		c.and("id < ?", s.uid(id))
+		c.And("id < ?", s.uid(id))
 	default:
 		// The first part bounds the scan of the index.
-		c.and("at <= ? AND (at < ? OR id < ?)", at, at, s.uid(id))
+		c.And("at <= ? AND (at < ? OR id < ?)", at, at, s.uid(id))
 	}
 	return c, nil
 }

@@ -21,28 +21,28 @@ type Health struct {
 
 // Health measures the database. It also shows that it answers.
 func (s *Store) Health(ctx context.Context) (Health, error) {
-	h := Health{Schema: strconv.FormatInt(s.version, 10)}
+	h := Health{Schema: strconv.FormatInt(s.db.Version, 10)}
 	s.partitions.mu.Lock()
 	if s.partitions.failed != nil {
 		h.Trouble = s.partitions.failed.Error()
 	}
 	s.partitions.mu.Unlock()
 	q := s.read()
-	if s.engine == schema.SQLite {
+	if s.db.Engine == schema.SQLite {
 		// Its clock is ours.
-		err := q.row(ctx, `SELECT 'SQLite ' || sqlite_version(), page_count * page_size FROM pragma_page_count(), pragma_page_size()`).Scan(&h.Engine, &h.Bytes)
+		err := q.Row(ctx, `SELECT 'SQLite ' || sqlite_version(), page_count * page_size FROM pragma_page_count(), pragma_page_size()`).Scan(&h.Engine, &h.Bytes)
 		if err != nil {
 			return h, fmt.Errorf("measure the database: %w", err)
 		}
 		return h, nil
 	}
-	err := q.row(ctx, `SELECT 'PostgreSQL ' || current_setting('server_version'), pg_database_size(current_database())`).Scan(&h.Engine, &h.Bytes)
+	err := q.Row(ctx, `SELECT 'PostgreSQL ' || current_setting('server_version'), pg_database_size(current_database())`).Scan(&h.Engine, &h.Bytes)
 	if err != nil {
 		return h, fmt.Errorf("measure the database: %w", err)
 	}
 	var clock int64
 	before := time.Now()
-	if err := q.row(ctx, `SELECT CAST(extract(epoch FROM clock_timestamp()) * 1000000 AS BIGINT)`).Scan(&clock); err != nil {
+	if err := q.Row(ctx, `SELECT CAST(extract(epoch FROM clock_timestamp()) * 1000000 AS BIGINT)`).Scan(&clock); err != nil {
 		return h, fmt.Errorf("read the clock of the database: %w", err)
 	}
 	h.Ahead = metering.Micros(clock) - metering.MicrosOf(before.Add(time.Since(before)/2))

@@ -8,6 +8,7 @@ import (
 	"fmt"
 
 	"github.com/weirhq/weir/metering"
+	"github.com/weirhq/weir/metering/sqldb"
 )
 
 // Ingest writes reported events, all or none. An external id stands for one
@@ -21,7 +22,7 @@ func (s *Store) Ingest(ctx context.Context, org string, events []*metering.Event
 		if e.Org != org {
 			return out, fmt.Errorf("ingest an event of organisation %.40q into %.40q: %w", e.Org, org, metering.ErrInvalid)
 		}
-		if err := storable(e.ExternalID, e.ExternalCustomer); err != nil {
+		if err := sqldb.Storable(e.ExternalID, e.ExternalCustomer); err != nil {
 			return out, fmt.Errorf("ingest events: %w", err)
 		}
 	}
@@ -43,7 +44,7 @@ func (s *Store) Ingest(ctx context.Context, org string, events []*metering.Event
 		}
 		return s.insert(ctx, tx, fresh, 0)
 	})
-	if err != nil && refused(err) && !errors.Is(err, metering.ErrInvalid) {
+	if err != nil && sqldb.Refused(err) && !errors.Is(err, metering.ErrInvalid) {
 		err = fmt.Errorf("%w: %w", metering.ErrInvalid, err)
 	}
 	if err != nil {
@@ -91,7 +92,7 @@ func (s *Store) claimIDs(ctx context.Context, tx querier, org string, events []*
 func (s *Store) known(ctx context.Context, tx querier, e *metering.Event, content []byte, out *metering.IngestResult) error {
 	var id uidScan
 	var have []byte
-	err := tx.row(ctx, `SELECT id, content FROM external_ids WHERE org_id = $1 AND external_id = $2`, e.Org, e.ExternalID).Scan(&id, &have)
+	err := tx.Row(ctx, `SELECT id, content FROM external_ids WHERE org_id = $1 AND external_id = $2`, e.Org, e.ExternalID).Scan(&id, &have)
 	if err != nil {
 		return fmt.Errorf("external id %.100q: %w", e.ExternalID, err)
 	}

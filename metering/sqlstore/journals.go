@@ -11,6 +11,7 @@ import (
 
 	"github.com/weirhq/weir/deploy/schema"
 	"github.com/weirhq/weir/metering"
+	"github.com/weirhq/weir/metering/sqldb"
 )
 
 // ClaimJournal registers a journal for the process that opened it. A claim that
@@ -21,7 +22,7 @@ func (s *Store) ClaimJournal(ctx context.Context, c metering.JournalClaim) (mete
 	if c.Nonce == "" || c.Journal == "" || len(c.Journal) > maxOrg {
 		return lease, fmt.Errorf("claim journal %.40q: %w", c.Journal, metering.ErrInvalid)
 	}
-	if err := storable(c.Journal, c.Nonce); err != nil {
+	if err := sqldb.Storable(c.Journal, c.Nonce); err != nil {
 		return lease, fmt.Errorf("claim journal: %w", err)
 	}
 	err := s.write(ctx, "claim journal", func(tx querier) error {
@@ -31,12 +32,12 @@ func (s *Store) ClaimJournal(ctx context.Context, c metering.JournalClaim) (mete
 		}
 		// The update locks the row before it is read, against the other copy and
 		// against a shipment of the process before.
-		if _, err := tx.exec(ctx, `UPDATE journals SET beaten_at = beaten_at WHERE id = $1`, c.Journal); err != nil {
+		if _, err := tx.Exec(ctx, `UPDATE journals SET beaten_at = beaten_at WHERE id = $1`, c.Journal); err != nil {
 			return err
 		}
 		var nonce string
 		var epoch, shipped int64
-		if err := tx.row(ctx, `SELECT epoch, nonce, shipped_seq FROM journals WHERE id = $1`, c.Journal).Scan(&epoch, &nonce, &shipped); err != nil {
+		if err := tx.Row(ctx, `SELECT epoch, nonce, shipped_seq FROM journals WHERE id = $1`, c.Journal).Scan(&epoch, &nonce, &shipped); err != nil {
 			return err
 		}
 		lease.Shipped = uint64(shipped)
@@ -48,8 +49,8 @@ func (s *Store) ClaimJournal(ctx context.Context, c metering.JournalClaim) (mete
 			return fmt.Errorf("another copy of the directory claimed it since: %w", metering.ErrFenced)
 		}
 		lease.Epoch = epoch + 1
-		_, err := tx.exec(ctx, `UPDATE journals SET epoch = $2, nonce = $3, host = $4, state = $5, beaten_at = $6 WHERE id = $1`,
-			c.Journal, lease.Epoch, c.Nonce, label(c.Host), string(metering.JournalLive), now)
+		_, err := tx.Exec(ctx, `UPDATE journals SET epoch = $2, nonce = $3, host = $4, state = $5, beaten_at = $6 WHERE id = $1`,
+			c.Journal, lease.Epoch, c.Nonce, sqldb.Label(c.Host), string(metering.JournalLive), now)
 		return err
 	})
 	if err != nil {
@@ -60,13 +61,13 @@ func (s *Store) ClaimJournal(ctx context.Context, c metering.JournalClaim) (mete
 
 // register makes the row of a journal unless there is one.
 func register(ctx context.Context, tx querier, journal string, now int64) error {
-	if tx.s.engine == schema.Postgres {
+	if tx.Engine() == schema.Postgres {
 		// Two new journals must not get one number.
-		if _, err := tx.exec(ctx, `SELECT pg_advisory_xact_lock($1)`, int64(registerLock)); err != nil {
+		if _, err := tx.Exec(ctx, `SELECT pg_advisory_xact_lock($1)`, int64(registerLock)); err != nil {
 			return err
 		}
 	}
-	_, err := tx.exec(ctx, `INSERT INTO journals (id, num, epoch, nonce, host, state, shipped_seq, watermark, clean_at, beaten_at, lag, sync_asked, sync_done, open_calls)
+	_, err := tx.Exec(ctx, `INSERT INTO journals (id, num, epoch, nonce, host, state, shipped_seq, watermark, clean_at, beaten_at, lag, sync_asked, sync_done, open_calls)
 		SELECT $1, COALESCE(MAX(num), 0) + 1, 0, '', '', 'live', 0, 0, 0, $2, 0, 0, 0, '[]' FROM journals WHERE true
 		ON CONFLICT (id) DO NOTHING`, journal, now)
 	return err
@@ -89,7 +90,7 @@ func (s *Store) Beat(ctx context.Context, b metering.Beat) (int64, error) {
 	s.lookAhead(ctx, time.Now())
 	var asked int64
 	err = s.write(ctx, "beat", func(tx querier) error {
-		err := tx.row(ctx, `UPDATE journals SET
+		err := tx.Row(ctx, `UPDATE journals SET
 				watermark = CASE WHEN watermark > $3 THEN watermark ELSE $3 END,
 				clean_at = CASE WHEN clean_at > $4 THEN clean_at ELSE $4 END,
 				beaten_at = $5, lag = $6, open_calls = $7, state = CASE WHEN state = 'lost' THEN state ELSE 'live' END,
@@ -108,7 +109,7 @@ func (s *Store) Beat(ctx context.Context, b metering.Beat) (int64, error) {
 // answers every sync request.
 func (s *Store) ReleaseJournal(ctx context.Context, l metering.JournalLease) error {
 	return s.write(ctx, "release journal", func(tx querier) error {
-		n, err := tx.exec(ctx, `UPDATE journals SET state = 'clean', lag = 0, open_calls = '[]', sync_done = sync_asked WHERE id = $1 AND epoch = $2`, l.Journal, l.Epoch)
+		n, err := tx.Exec(ctx, `UPDATE journals SET state = 'clean', lag = 0, open_calls = '[]', sync_done = sync_asked WHERE id = $1 AND epoch = $2`, l.Journal, l.Epoch)
 		if err == nil && n == 0 {
 			err = fmt.Errorf("epoch %d of journal %s is over: %w", l.Epoch, l.Journal, metering.ErrFenced)
 		}
@@ -119,7 +120,7 @@ func (s *Store) ReleaseJournal(ctx context.Context, l metering.JournalLease) err
 // Journals lists the registry.
 func (s *Store) Journals(ctx context.Context) ([]metering.JournalInfo, error) {
 	var out []metering.JournalInfo
-	err := s.read().each(ctx, func(r *sql.Rows) error {
+	err := s.read().Each(ctx, func(r *sql.Rows) error {
 		var j metering.JournalInfo
 		var state, open string
 		var shipped int64
@@ -144,7 +145,7 @@ func (s *Store) AskSync(ctx context.Context) (map[string]int64, error) {
 	waiting := make(map[string]int64)
 	err := s.write(ctx, "ask journals to ship", func(tx querier) error {
 		clear(waiting)
-		return tx.each(ctx, func(r *sql.Rows) error {
+		return tx.Each(ctx, func(r *sql.Rows) error {
 			var id string
 			var asked int64
 			if err := r.Scan(&id, &asked); err != nil {
@@ -161,7 +162,7 @@ func (s *Store) AskSync(ctx context.Context) (map[string]int64, error) {
 // all the same is late.
 func (s *Store) DeclareLost(ctx context.Context, journal string) error {
 	return s.write(ctx, "declare a journal lost", func(tx querier) error {
-		n, err := tx.exec(ctx, `UPDATE journals SET state = 'lost' WHERE id = $1`, journal)
+		n, err := tx.Exec(ctx, `UPDATE journals SET state = 'lost' WHERE id = $1`, journal)
 		if err == nil && n == 0 {
 			err = fmt.Errorf("journal %s: %w", journal, metering.ErrNotFound)
 		}

@@ -12,7 +12,7 @@ import (
 // KeyringVersion moves with every change of a key or customer.
 func (s *Store) KeyringVersion(ctx context.Context) (int64, error) {
 	var version int64
-	if err := s.read().row(ctx, `SELECT version FROM keyring`).Scan(&version); err != nil {
+	if err := s.read().Row(ctx, `SELECT version FROM keyring`).Scan(&version); err != nil {
 		return 0, fmt.Errorf("version of the keys: %w", err)
 	}
 	return version, nil
@@ -26,7 +26,7 @@ func (s *Store) Keyring(ctx context.Context) (int64, []metering.Principal, error
 		return 0, nil, err
 	}
 	var out []metering.Principal
-	err = s.read().each(ctx, func(r *sql.Rows) error {
+	err = s.read().Each(ctx, func(r *sql.Rows) error {
 		var p metering.Principal
 		var hash []byte
 		var document sql.NullString

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/weirhq/weir/metering"
+	"github.com/weirhq/weir/metering/sqldb"
 )
 
 // Keys are kept as documents: what a key may do grows, and only its customer
@@ -40,7 +41,7 @@ func keyDocument(k metering.Key) (string, error) {
 	for _, t := range k.Tags {
 		texts = append(texts, t.Name, t.Value)
 	}
-	if err := storable(texts...); err != nil {
+	if err := sqldb.Storable(texts...); err != nil {
 		return "", err
 	}
 	document, err := json.Marshal(k)
@@ -79,19 +80,19 @@ func insertKey(ctx context.Context, tx querier, k metering.Key) error {
 		return err
 	}
 	var owners int
-	if err := tx.row(ctx, `SELECT COUNT(*) FROM customers WHERE org_id = $1 AND id = $2`, k.Org, k.Customer).Scan(&owners); err != nil {
+	if err := tx.Row(ctx, `SELECT COUNT(*) FROM customers WHERE org_id = $1 AND id = $2`, k.Org, k.Customer).Scan(&owners); err != nil {
 		return err
 	}
 	if owners == 0 {
 		return fmt.Errorf("customer %s: %w", k.Customer, metering.ErrNotFound)
 	}
-	n, err := tx.exec(ctx, `INSERT INTO keys (org_id, id, customer, hash, document) VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING`,
+	n, err := tx.Exec(ctx, `INSERT INTO keys (org_id, id, customer, hash, document) VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING`,
 		k.Org, k.ID, k.Customer, k.Hash[:], document)
 	if err != nil || n == 1 {
 		return err
 	}
 	var mine int
-	if err = tx.row(ctx, `SELECT COUNT(*) FROM keys WHERE org_id = $1 AND id = $2`, k.Org, k.ID).Scan(&mine); err != nil {
+	if err = tx.Row(ctx, `SELECT COUNT(*) FROM keys WHERE org_id = $1 AND id = $2`, k.Org, k.ID).Scan(&mine); err != nil {
 		return err
 	}
 	if mine == 0 { // else an earlier attempt of this call inserted it
@@ -104,16 +105,16 @@ const keySelect = "SELECT hash, document FROM keys"
 
 // Key returns a key by its id.
 func (s *Store) Key(ctx context.Context, org, id string) (metering.Key, error) {
-	if err := storable(id); err != nil {
+	if err := sqldb.Storable(id); err != nil {
 		return metering.Key{}, fmt.Errorf("key: %w", err)
 	}
-	k, err := scanKey(s.read().row(ctx, keySelect+" WHERE org_id = $1 AND id = $2", org, id), org)
-	return k, absent(err, fmt.Sprintf("key %.100q", id))
+	k, err := scanKey(s.read().Row(ctx, keySelect+" WHERE org_id = $1 AND id = $2", org, id), org)
+	return k, sqldb.Absent(err, fmt.Sprintf("key %.100q", id))
 }
 
 // Keys lists the keys of a customer, or of all where it is empty.
 func (s *Store) Keys(ctx context.Context, org, customerID string, limit int, cursor string) ([]metering.Key, string, error) {
-	if err := storable(customerID); err != nil {
+	if err := sqldb.Storable(customerID); err != nil {
 		return nil, "", fmt.Errorf("list keys: %w", err)
 	}
 	query, args := keySelect+" WHERE org_id = $1 AND id > $2", []any{org}
@@ -192,15 +193,15 @@ func (s *Store) RevokeKey(ctx context.Context, org, id string, at metering.Micro
 
 // alterKey changes one key under a lock of its row.
 func (s *Store) alterKey(ctx context.Context, tx querier, org, id string, change func(*metering.Key) error) error {
-	if err := storable(id); err != nil {
+	if err := sqldb.Storable(id); err != nil {
 		return fmt.Errorf("key: %w", err)
 	}
-	if _, err := tx.exec(ctx, `UPDATE keys SET hash = hash WHERE org_id = $1 AND id = $2`, org, id); err != nil {
+	if _, err := tx.Exec(ctx, `UPDATE keys SET hash = hash WHERE org_id = $1 AND id = $2`, org, id); err != nil {
 		return err
 	}
-	k, err := scanKey(tx.row(ctx, keySelect+" WHERE org_id = $1 AND id = $2", org, id), org)
+	k, err := scanKey(tx.Row(ctx, keySelect+" WHERE org_id = $1 AND id = $2", org, id), org)
 	if err != nil {
-		return absent(err, fmt.Sprintf("key %.100q", id))
+		return sqldb.Absent(err, fmt.Sprintf("key %.100q", id))
 	}
 	if err := change(&k); err != nil {
 		return err
@@ -209,6 +210,6 @@ func (s *Store) alterKey(ctx context.Context, tx querier, org, id string, change
 	if err != nil {
 		return err
 	}
-	n, err := tx.exec(ctx, `UPDATE keys SET document = $3 WHERE org_id = $1 AND id = $2`, org, id, document)
+	n, err := tx.Exec(ctx, `UPDATE keys SET document = $3 WHERE org_id = $1 AND id = $2`, org, id, document)
 	return changed(ctx, tx, n, err, "key "+id)
 }

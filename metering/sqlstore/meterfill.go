@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/weirhq/weir/metering"
+	"github.com/weirhq/weir/metering/sqldb"
 )
 
 // CreateMeter makes a meter and fills its rollup from the events there are, in
@@ -30,14 +31,14 @@ func (s *Store) CreateMeter(ctx context.Context, m metering.Meter) (metering.Met
 	if err != nil {
 		return m, fmt.Errorf("encode filter: %w", err)
 	}
-	if err := storable(m.Org, m.Name, m.Aggregate.Property, string(filter)); err != nil {
+	if err := sqldb.Storable(m.Org, m.Name, m.Aggregate.Property, string(filter)); err != nil {
 		return m, fmt.Errorf("create meter: %w", err)
 	}
 	err = s.write(ctx, "create meter", func(tx querier) error {
 		if err := s.holdMeters(ctx, tx); err != nil {
 			return err
 		}
-		n, err := tx.exec(ctx, `INSERT INTO meters (org_id, id, name, filter, func, property, created_at, archived_at) VALUES ($1, $2, $3, $4, $5, $6, $7, 0) ON CONFLICT DO NOTHING`,
+		n, err := tx.Exec(ctx, `INSERT INTO meters (org_id, id, name, filter, func, property, created_at, archived_at) VALUES ($1, $2, $3, $4, $5, $6, $7, 0) ON CONFLICT DO NOTHING`,
 			m.Org, m.ID, m.Name, string(filter), string(m.Aggregate.Func), m.Aggregate.Property, int64(m.Created))
 		if err != nil {
 			return err
@@ -54,7 +55,7 @@ func (s *Store) CreateMeter(ctx context.Context, m metering.Meter) (metering.Met
 // went through without its reply.
 func notTaken(ctx context.Context, tx querier, m metering.Meter) error {
 	var mine int
-	if err := tx.row(ctx, `SELECT COUNT(*) FROM meters WHERE org_id = $1 AND id = $2`, m.Org, m.ID).Scan(&mine); err != nil {
+	if err := tx.Row(ctx, `SELECT COUNT(*) FROM meters WHERE org_id = $1 AND id = $2`, m.Org, m.ID).Scan(&mine); err != nil {
 		return err
 	}
 	if mine == 0 {
@@ -67,7 +68,7 @@ func notTaken(ctx context.Context, tx querier, m metering.Meter) error {
 // nothing after, whenever that is shipped. What was counted beyond is taken out
 // again. The first end stands.
 func (s *Store) ArchiveMeter(ctx context.Context, org, id string, at metering.Micros) error {
-	if err := storable(id); err != nil {
+	if err := sqldb.Storable(id); err != nil {
 		return fmt.Errorf("archive meter: %w", err)
 	}
 	if at <= 0 {
@@ -77,18 +78,18 @@ func (s *Store) ArchiveMeter(ctx context.Context, org, id string, at metering.Mi
 		if err := s.holdMeters(ctx, tx); err != nil {
 			return err
 		}
-		m, err := scanMeter(tx.row(ctx, meterSelect+" WHERE org_id = $1 AND id = $2", org, id), org)
+		m, err := scanMeter(tx.Row(ctx, meterSelect+" WHERE org_id = $1 AND id = $2", org, id), org)
 		if err != nil {
-			return absent(err, fmt.Sprintf("meter %.100q", id))
+			return sqldb.Absent(err, fmt.Sprintf("meter %.100q", id))
 		}
 		if m.Archived != 0 {
 			return nil
 		}
-		if _, err := tx.exec(ctx, `UPDATE meters SET archived_at = $3 WHERE org_id = $1 AND id = $2`, org, id, int64(at)); err != nil {
+		if _, err := tx.Exec(ctx, `UPDATE meters SET archived_at = $3 WHERE org_id = $1 AND id = $2`, org, id, int64(at)); err != nil {
 			return err
 		}
 		for _, table := range []string{"meter_rollups", "meter_values"} {
-			if _, err := tx.exec(ctx, "DELETE FROM "+table+" WHERE org_id = $1 AND meter = $2 AND hour >= $3", org, id, int64(at.Hour())); err != nil {
+			if _, err := tx.Exec(ctx, "DELETE FROM "+table+" WHERE org_id = $1 AND meter = $2 AND hour >= $3", org, id, int64(at.Hour())); err != nil {
 				return fmt.Errorf("take out what came later: %w", err)
 			}
 		}
@@ -107,13 +108,13 @@ func fill(ctx context.Context, tx querier, m *metering.Meter, w span) error {
 	after := metering.ID{}
 	for {
 		c := eventsDuring(m.Org, "", w)
-		c.and("id > ?", tx.s.uid(after))
+		c.And("id > ?", tx.s.uid(after))
 		batch := make([]*metering.Event, 0, fillBatch)
-		err := tx.each(ctx, func(r *sql.Rows) error {
+		err := tx.Each(ctx, func(r *sql.Rows) error {
 			e, err := tx.s.scanEvent(r)
 			batch = append(batch, e)
 			return err
-		}, eventSelect+c.where()+fmt.Sprintf(" ORDER BY id LIMIT %d", fillBatch), c.args...)
+		}, eventSelect+c.Where()+fmt.Sprintf(" ORDER BY id LIMIT %d", fillBatch), c.Args...)
 		if err != nil {
 			return fmt.Errorf("read events: %w", err)
 		}

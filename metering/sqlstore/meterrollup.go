@@ -11,6 +11,7 @@ import (
 	"slices"
 
 	"github.com/weirhq/weir/metering"
+	"github.com/weirhq/weir/metering/sqldb"
 )
 
 // amount is what a meter measured: of one hour of a customer, or of more.
@@ -141,7 +142,7 @@ func (x *measured) store(ctx context.Context, tx querier) error {
 			args = append(args, c.org, c.meter, c.customer, int64(c.hour), c.test,
 				a.events, a.sum.high, a.sum.units, a.sum.picos, a.min.Units, a.min.Picos, a.max.Units, a.max.Picos)
 		}
-		if _, err := tx.exec(ctx, accumulateText(len(rows)), args...); err != nil {
+		if _, err := tx.Exec(ctx, accumulateText(len(rows)), args...); err != nil {
 			return fmt.Errorf("add to the rollups of meters: %w", err)
 		}
 	}
@@ -153,7 +154,7 @@ func (x *measured) store(ctx context.Context, tx querier) error {
 		for _, v := range rows {
 			args = append(args, v.org, v.meter, v.customer, int64(v.hour), v.test, []byte(v.value))
 		}
-		if _, err := tx.exec(ctx, collectText(len(rows)), args...); err != nil {
+		if _, err := tx.Exec(ctx, collectText(len(rows)), args...); err != nil {
 			return fmt.Errorf("add to the values of meters: %w", err)
 		}
 	}
@@ -169,7 +170,7 @@ const (
 // accumulateText adds n amounts. Sums carry as [total] does; of two numbers the
 // lesser is found by comparing both columns at once.
 func accumulateText(n int) string {
-	return "INSERT INTO meter_rollups AS r (org_id, meter, customer, hour, test, " + amountColumns + ") VALUES " + values(n, amountArgs) + `
+	return "INSERT INTO meter_rollups AS r (org_id, meter, customer, hour, test, " + amountColumns + ") VALUES " + sqldb.Values(n, amountArgs) + `
 		ON CONFLICT (org_id, meter, customer, hour, test) DO UPDATE SET events = r.events + excluded.events,
 			sum_high = r.sum_high + excluded.sum_high + (r.sum_units + excluded.sum_units + (r.sum_picos + excluded.sum_picos) / 1000000000000) / 1000000000000000000,
 			sum_units = (r.sum_units + excluded.sum_units + (r.sum_picos + excluded.sum_picos) / 1000000000000) % 1000000000000000000,
@@ -181,5 +182,5 @@ func accumulateText(n int) string {
 }
 
 func collectText(n int) string {
-	return "INSERT INTO meter_values (org_id, meter, customer, hour, test, value) VALUES " + values(n, seenArgs) + " ON CONFLICT DO NOTHING"
+	return "INSERT INTO meter_values (org_id, meter, customer, hour, test, value) VALUES " + sqldb.Values(n, seenArgs) + " ON CONFLICT DO NOTHING"
 }

@@ -13,6 +13,7 @@ import (
 
 	"github.com/weirhq/weir/deploy/schema"
 	"github.com/weirhq/weir/metering"
+	"github.com/weirhq/weir/metering/sqldb"
 )
 
 const meterSelect = "SELECT id, name, filter, func, property, created_at, archived_at FROM meters"
@@ -31,15 +32,15 @@ func scanMeter(r interface{ Scan(...any) error }, org string) (metering.Meter, e
 
 // Meter returns the meter of an id or name. An id wins.
 func (s *Store) Meter(ctx context.Context, org, ref string) (metering.Meter, error) {
-	if err := storable(ref); err != nil {
+	if err := sqldb.Storable(ref); err != nil {
 		return metering.Meter{}, fmt.Errorf("meter: %w", err)
 	}
 	q := s.read()
-	m, err := scanMeter(q.row(ctx, meterSelect+" WHERE org_id = $1 AND id = $2", org, ref), org)
+	m, err := scanMeter(q.Row(ctx, meterSelect+" WHERE org_id = $1 AND id = $2", org, ref), org)
 	if errors.Is(err, sql.ErrNoRows) {
-		m, err = scanMeter(q.row(ctx, meterSelect+" WHERE org_id = $1 AND name = $2", org, ref), org)
+		m, err = scanMeter(q.Row(ctx, meterSelect+" WHERE org_id = $1 AND name = $2", org, ref), org)
 	}
-	return m, absent(err, fmt.Sprintf("meter %.100q", ref))
+	return m, sqldb.Absent(err, fmt.Sprintf("meter %.100q", ref))
 }
 
 // Meters lists meters in the order in which they were made.
@@ -50,15 +51,15 @@ func (s *Store) Meters(ctx context.Context, org string, limit int, cursor string
 
 // RenameMeter renames a meter. ErrConflict says that the name is taken.
 func (s *Store) RenameMeter(ctx context.Context, org, id, name string) error {
-	if err := storable(id, name); err != nil {
+	if err := sqldb.Storable(id, name); err != nil {
 		return fmt.Errorf("rename meter: %w", err)
 	}
 	if n := utf8.RuneCountInString(name); n == 0 || n > metering.MaxMeterName {
 		return fmt.Errorf("rename meter: name has %d characters, not 1 to %d: %w", n, metering.MaxMeterName, metering.ErrInvalid)
 	}
 	return s.write(ctx, "rename meter", func(tx querier) error {
-		n, err := tx.exec(ctx, `UPDATE meters SET name = $3 WHERE org_id = $1 AND id = $2`, org, id, name)
-		if taken(err) {
+		n, err := tx.Exec(ctx, `UPDATE meters SET name = $3 WHERE org_id = $1 AND id = $2`, org, id, name)
+		if sqldb.Taken(err) {
 			return fmt.Errorf("a meter named %q exists: %w", name, metering.ErrConflict)
 		}
 		if err == nil && n == 0 {
@@ -112,10 +113,10 @@ func (s *Store) holdMeters(ctx context.Context, tx querier) error {
 // lockMeters does nothing in SQLite, where transactions that write follow each
 // other.
 func (s *Store) lockMeters(ctx context.Context, tx querier, mode string) error {
-	if s.engine != schema.Postgres {
+	if s.db.Engine != schema.Postgres {
 		return nil
 	}
-	if _, err := tx.exec(ctx, "LOCK TABLE meters IN "+mode+" MODE"); err != nil {
+	if _, err := tx.Exec(ctx, "LOCK TABLE meters IN "+mode+" MODE"); err != nil {
 		return fmt.Errorf("lock meters: %w", err)
 	}
 	return nil
@@ -134,7 +135,7 @@ type meterName struct{ org, id string }
 // too.
 func (s *Store) live(ctx context.Context, tx querier, org string) ([]*metering.Meter, error) {
 	var out []*metering.Meter
-	err := tx.each(ctx, func(r *sql.Rows) error {
+	err := tx.Each(ctx, func(r *sql.Rows) error {
 		m := metering.Meter{Org: org}
 		out = append(out, &m)
 		return r.Scan(&m.ID, &m.Archived)
@@ -159,7 +160,7 @@ func (s *Store) parsed(ctx context.Context, tx querier, name meterName) (meterin
 	if ok {
 		return m, nil
 	}
-	m, err := scanMeter(tx.row(ctx, meterSelect+" WHERE org_id = $1 AND id = $2", name.org, name.id), name.org)
+	m, err := scanMeter(tx.Row(ctx, meterSelect+" WHERE org_id = $1 AND id = $2", name.org, name.id), name.org)
 	if err != nil {
 		return m, fmt.Errorf("read meter %s: %w", name.id, err)
 	}

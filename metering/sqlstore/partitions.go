@@ -38,7 +38,7 @@ func (s *Store) lookAhead(ctx context.Context, now time.Time) {
 // event's id begins with its creation in milliseconds, big-endian, so a month is
 // a range of ids.
 func (s *Store) ensurePartitions(ctx context.Context, now time.Time) error {
-	if s.engine != schema.Postgres {
+	if s.db.Engine != schema.Postgres {
 		return nil
 	}
 	s.partitions.mu.Lock()
@@ -61,10 +61,10 @@ func (s *Store) makePartition(ctx context.Context, month, next time.Time) error 
 	name := "events_" + month.Format("2006_01")
 	err := s.write(ctx, "make partition "+name, func(tx querier) error {
 		var there bool
-		if err := tx.row(ctx, `SELECT to_regclass($1) IS NOT NULL`, name).Scan(&there); err != nil || there {
+		if err := tx.Row(ctx, `SELECT to_regclass($1) IS NOT NULL`, name).Scan(&there); err != nil || there {
 			return err // CREATE would lock the table even if there is nothing to do
 		}
-		_, err := tx.exec(ctx, fmt.Sprintf(`CREATE TABLE IF NOT EXISTS %s PARTITION OF events FOR VALUES FROM ('%s') TO ('%s')`, name, firstID(month), firstID(next)))
+		_, err := tx.Exec(ctx, fmt.Sprintf(`CREATE TABLE IF NOT EXISTS %s PARTITION OF events FOR VALUES FROM ('%s') TO ('%s')`, name, firstID(month), firstID(next)))
 		return err
 	})
 	if pg, ok := errors.AsType[*pgconn.PgError](err); ok {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/weirhq/weir/metering"
 	"github.com/weirhq/weir/metering/admission"
+	"github.com/weirhq/weir/metering/sqldb"
 )
 
 // maxIntervals bounds an answer: a year of hours fits.
@@ -27,28 +28,25 @@ func (s *Store) Quantities(ctx context.Context, q metering.QuantityQuery) ([]met
 	if err != nil {
 		return nil, fmt.Errorf("quantities of meter %s: %w", m.ID, err)
 	}
-	tx, err := s.reader.BeginTx(ctx, &sql.TxOptions{Isolation: s.steady(), ReadOnly: true})
-	if err != nil {
-		return nil, fmt.Errorf("quantities: %w", err)
-	}
-	defer func() { _ = tx.Rollback() }() // it only read
-	on := querier{s, tx}
 	out := make([]metering.QuantityRow, 0, len(spans))
-	for _, w := range spans {
-		r := reading{meter: &m, query: q, edge: make(map[string]struct{})}
-		if err := r.over(ctx, on, w); err != nil {
-			return nil, fmt.Errorf("quantities of meter %s: %w", m.ID, err)
+	err = s.snapshot(ctx, "quantities of meter "+m.ID, func(on querier) error {
+		for _, w := range spans {
+			r := reading{meter: &m, query: q, edge: make(map[string]struct{})}
+			if err := r.over(ctx, on, w); err != nil {
+				return err
+			}
+			row := metering.QuantityRow{From: w.from, Events: r.events}
+			row.Quantity, row.Exact = r.quantity()
+			out = append(out, row)
 		}
-		row := metering.QuantityRow{From: w.from, Events: r.events}
-		row.Quantity, row.Exact = r.quantity()
-		out = append(out, row)
-	}
-	return out, nil
+		return nil
+	})
+	return out, err
 }
 
 // intervals cuts a span at the hours, days or months of the zone.
 func intervals(q metering.QuantityQuery) ([]span, error) {
-	if err := storable(q.Customer); err != nil {
+	if err := sqldb.Storable(q.Customer); err != nil {
 		return nil, err
 	}
 	if q.To != 0 && q.To < q.From {
@@ -114,9 +112,9 @@ func (r *reading) over(ctx context.Context, on querier, w span) error {
 
 func (r *reading) where() condition {
 	var c condition
-	c.and("org_id = ?", r.query.Org)
+	c.And("org_id = ?", r.query.Org)
 	if r.query.Customer != "" {
-		c.and("customer = ?", r.query.Customer)
+		c.And("customer = ?", r.query.Customer)
 	}
 	return c
 }
@@ -124,11 +122,11 @@ func (r *reading) where() condition {
 // hours is the condition on what a meter keeps by hour.
 func (r *reading) hours(w span) condition {
 	c := r.where()
-	c.and("meter = ?", r.meter.ID)
-	c.and("hour >= ?", int64(w.from))
-	c.and("hour < ?", int64(w.to))
+	c.And("meter = ?", r.meter.ID)
+	c.And("hour >= ?", int64(w.from))
+	c.And("hour < ?", int64(w.to))
 	if r.query.Live {
-		c.and("test = ?", 0)
+		c.And("test = ?", 0)
 	}
 	return c
 }
@@ -139,7 +137,7 @@ func (r *reading) fromEvents(ctx context.Context, on querier, w span) error {
 		return nil
 	}
 	c := eventsDuring(r.query.Org, r.query.Customer, w)
-	return on.each(ctx, func(rows *sql.Rows) error {
+	return on.Each(ctx, func(rows *sql.Rows) error {
 		e, err := on.s.scanEvent(rows)
 		if err != nil {
 			return err
@@ -156,7 +154,7 @@ func (r *reading) fromEvents(ctx context.Context, on querier, w span) error {
 		key, err := valueKey(v)
 		r.edge[key] = struct{}{}
 		return err
-	}, eventSelect+c.where(), c.args...)
+	}, eventSelect+c.Where(), c.Args...)
 }
 
 func (r *reading) fromRollups(ctx context.Context, on querier, w span) error {
@@ -164,14 +162,14 @@ func (r *reading) fromRollups(ctx context.Context, on querier, w span) error {
 		return nil
 	}
 	c := r.hours(w)
-	return on.each(ctx, func(rows *sql.Rows) error {
+	return on.Each(ctx, func(rows *sql.Rows) error {
 		var a amount
 		if err := rows.Scan(a.pointers()...); err != nil {
 			return err
 		}
 		r.merge(a)
 		return nil
-	}, "SELECT "+amountColumns+" FROM meter_rollups"+c.where(), c.args...)
+	}, "SELECT "+amountColumns+" FROM meter_rollups"+c.Where(), c.Args...)
 }
 
 // perQuestion is of how many values one statement asks whether they are there.
@@ -184,26 +182,26 @@ func (r *reading) unite(ctx context.Context, on querier, w span) error {
 		return nil
 	}
 	c := r.hours(w)
-	if err := on.row(ctx, "SELECT COUNT(DISTINCT value) FROM meter_values"+c.where(), c.args...).Scan(&r.distinct); err != nil {
+	if err := on.Row(ctx, "SELECT COUNT(DISTINCT value) FROM meter_values"+c.Where(), c.Args...).Scan(&r.distinct); err != nil {
 		return fmt.Errorf("count values: %w", err)
 	}
 	for keys := range slices.Chunk(slices.Collect(maps.Keys(r.edge)), perQuestion) {
 		c := r.hours(w)
 		list := ""
 		for i, key := range keys {
-			c.args = append(c.args, []byte(key))
+			c.Args = append(c.Args, []byte(key))
 			if i > 0 {
 				list += ","
 			}
-			list += "$" + strconv.Itoa(len(c.args))
+			list += "$" + strconv.Itoa(len(c.Args))
 		}
-		c.parts = append(c.parts, "value IN ("+list+")")
-		err := on.each(ctx, func(rows *sql.Rows) error {
+		c.Parts = append(c.Parts, "value IN ("+list+")")
+		err := on.Each(ctx, func(rows *sql.Rows) error {
 			var key []byte
 			err := rows.Scan(&key)
 			delete(r.edge, string(key))
 			return err
-		}, "SELECT DISTINCT value FROM meter_values"+c.where(), c.args...)
+		}, "SELECT DISTINCT value FROM meter_values"+c.Where(), c.Args...)
 		if err != nil {
 			return fmt.Errorf("look values up: %w", err)
 		}

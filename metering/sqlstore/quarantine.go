@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/weirhq/weir/metering"
+	"github.com/weirhq/weir/metering/sqldb"
 )
 
 // maxReason bounds the reason of a refusal, which may quote what was refused.
@@ -22,11 +23,11 @@ func quarantine(ctx context.Context, tx querier, e *metering.Event, reason error
 		return fmt.Errorf("quarantine event %s: %w", e.ID, err)
 	}
 	org := e.Org
-	if org == "" || len(org) > maxOrg || !clean(org) {
+	if org == "" || len(org) > maxOrg || !sqldb.Clean(org) {
 		org = metering.DefaultOrg // it has to be shown to somebody
 	}
-	_, err = tx.exec(ctx, `INSERT INTO quarantine (org_id, journal, seq, event, reason, record, at) VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT DO NOTHING`,
-		org, label(e.Journal), int64(e.FactSeq), e.ID.String(), printable(reason.Error()), record, int64(metering.MicrosOf(time.Now())))
+	_, err = tx.Exec(ctx, `INSERT INTO quarantine (org_id, journal, seq, event, reason, record, at) VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT DO NOTHING`,
+		org, sqldb.Label(e.Journal), int64(e.FactSeq), e.ID.String(), printable(reason.Error()), record, int64(metering.MicrosOf(time.Now())))
 	if err != nil {
 		return fmt.Errorf("quarantine event %s: %w", e.ID, err)
 	}
@@ -34,7 +35,7 @@ func quarantine(ctx context.Context, tx querier, e *metering.Event, reason error
 }
 
 func printable(s string) string {
-	return cut(strings.ToValidUTF8(strings.ReplaceAll(s, "\x00", `\0`), "\uFFFD"), maxReason)
+	return sqldb.Cut(strings.ToValidUTF8(strings.ReplaceAll(s, "\x00", `\0`), "\uFFFD"), maxReason)
 }
 
 // recordOf is the event as JSON. What is kept verbatim and is no JSON, which
@@ -55,7 +56,7 @@ func recordOf(e *metering.Event) (json.RawMessage, error) {
 // Quarantined lists what the database refused, latest first.
 func (s *Store) Quarantined(ctx context.Context, org string, limit int) ([]metering.Quarantined, error) {
 	var out []metering.Quarantined
-	err := s.read().each(ctx, func(r *sql.Rows) error {
+	err := s.read().Each(ctx, func(r *sql.Rows) error {
 		q := metering.Quarantined{Org: org}
 		var seq int64
 		var record []byte

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/weirhq/weir/metering"
+	"github.com/weirhq/weir/metering/sqldb"
 )
 
 // group is what a rollup is kept by. Usage is reported under the model that was
@@ -19,7 +20,7 @@ type group struct {
 }
 
 func groupOf(e *metering.Event) group {
-	g := group{org: e.Org, customer: e.Customer, hour: e.At.Hour(), key: e.Key, provider: label(e.Provider), model: label(e.Model)}
+	g := group{org: e.Org, customer: e.Customer, hour: e.At.Hour(), key: e.Key, provider: sqldb.Label(e.Provider), model: sqldb.Label(e.Model)}
 	if e.Test {
 		g.test = 1
 	}

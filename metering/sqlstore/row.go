@@ -6,6 +6,7 @@ import (
 
 	"github.com/weirhq/weir/deploy/schema"
 	"github.com/weirhq/weir/metering"
+	"github.com/weirhq/weir/metering/sqldb"
 )
 
 // eventColumns are the columns of an event in the order of eventRow.
@@ -68,10 +69,10 @@ func check(e *metering.Event) error {
 
 // checkNames refuses an event that belongs to nobody who can be named.
 func checkNames(e *metering.Event) error {
-	if e.Org == "" || len(e.Org) > maxOrg || !clean(e.Org) {
+	if e.Org == "" || len(e.Org) > maxOrg || !sqldb.Clean(e.Org) {
 		return fmt.Errorf("organisation %.40q: %w", e.Org, metering.ErrInvalid)
 	}
-	if len(e.Customer) > maxLabel || len(e.Key) > maxLabel || !clean(e.Customer) || !clean(e.Key) {
+	if len(e.Customer) > sqldb.MaxLabel || len(e.Key) > sqldb.MaxLabel || !sqldb.Clean(e.Customer) || !sqldb.Clean(e.Key) {
 		return fmt.Errorf("customer %.40q, key %.40q: %w", e.Customer, e.Key, metering.ErrInvalid)
 	}
 	if e.ID.IsZero() {
@@ -144,7 +145,7 @@ func (s *Store) eventRow(e *metering.Event, journal int64) ([]any, error) {
 		}
 	}
 	d := documentOf(e)
-	stored, err := d.encode(s.engine == schema.Postgres)
+	stored, err := d.encode(s.db.Engine == schema.Postgres)
 	if err != nil {
 		return nil, err
 	}
@@ -156,11 +157,11 @@ func (s *Store) eventRow(e *metering.Event, journal int64) ([]any, error) {
 	c := e.Usage.Tokens.Classes()
 	return []any{
 		e.Org, s.uid(e.ID), pack(e.Customer), pack(e.Key), int64(e.At), journal, int64(e.FactSeq),
-		unusual(label(e.Name), usualName), label(e.Provider), label(e.Model), unusual(label(string(e.Outcome)), usualOutcome), int64(e.Status),
-		e.Test, e.Metered, e.Endpoint == endpointRaw, unusual(label(string(e.Usage.State)), usualUsage),
+		unusual(sqldb.Label(e.Name), usualName), sqldb.Label(e.Provider), sqldb.Label(e.Model), unusual(sqldb.Label(string(e.Outcome)), usualOutcome), int64(e.Status),
+		e.Test, e.Metered, e.Endpoint == endpointRaw, unusual(sqldb.Label(string(e.Usage.State)), usualUsage),
 		some(c.Input), some(c.CacheRead), some(c.CacheWrite), some(c.Output), some(c.Reasoning),
 		some(c.AudioInput), some(c.AudioOutput), some(c.ImageInput), some(c.ImageOutput),
-		micros, picos, unusual(label(string(e.CostState)), usualCost),
+		micros, picos, unusual(sqldb.Label(string(e.CostState)), usualCost),
 		refOf(e.ProviderID), refOf(e.Usage.ObjectID), refOf(e.ClientID), unusual(string(tags), ""), stored,
 	}, nil
 }

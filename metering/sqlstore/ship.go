@@ -9,6 +9,7 @@ import (
 	"slices"
 
 	"github.com/weirhq/weir/metering"
+	"github.com/weirhq/weir/metering/sqldb"
 )
 
 // Ship applies a shipment once: it moves the position of the journal, or finds
@@ -21,7 +22,7 @@ func (s *Store) Ship(ctx context.Context, x metering.Shipment) error {
 		return fmt.Errorf("ship facts: from %d to %d: %w", x.From, x.To, metering.ErrInvalid)
 	}
 	err := s.ship(ctx, x, s.insert)
-	if err != nil && refused(err) {
+	if err != nil && sqldb.Refused(err) {
 		// Only now are savepoints worth their cost.
 		err = s.ship(ctx, x, s.put)
 	}
@@ -44,13 +45,13 @@ func (s *Store) ship(ctx context.Context, x metering.Shipment, insert func(conte
 // advance moves the position of a journal and returns its number. done reports
 // that it had moved already: the commit of an earlier attempt happened.
 func advance(ctx context.Context, tx querier, x metering.Shipment) (num int64, done bool, err error) {
-	err = tx.row(ctx, `UPDATE journals SET shipped_seq = $4 WHERE id = $1 AND epoch = $2 AND shipped_seq = $3 RETURNING num`,
+	err = tx.Row(ctx, `UPDATE journals SET shipped_seq = $4 WHERE id = $1 AND epoch = $2 AND shipped_seq = $3 RETURNING num`,
 		x.Lease.Journal, x.Lease.Epoch, int64(x.From), int64(x.To)).Scan(&num)
 	if !errors.Is(err, sql.ErrNoRows) {
 		return num, false, err
 	}
 	var epoch, shipped int64
-	err = tx.row(ctx, `SELECT epoch, shipped_seq FROM journals WHERE id = $1`, x.Lease.Journal).Scan(&epoch, &shipped)
+	err = tx.Row(ctx, `SELECT epoch, shipped_seq FROM journals WHERE id = $1`, x.Lease.Journal).Scan(&epoch, &shipped)
 	switch {
 	case errors.Is(err, sql.ErrNoRows):
 		return 0, false, fmt.Errorf("journal %s is not in the registry: %w", x.Lease.Journal, metering.ErrFenced)
@@ -71,19 +72,19 @@ func (s *Store) put(ctx context.Context, tx querier, events []*metering.Event, j
 	if len(events) == 0 {
 		return nil
 	}
-	if _, err := tx.exec(ctx, "SAVEPOINT part"); err != nil {
+	if _, err := tx.Exec(ctx, "SAVEPOINT part"); err != nil {
 		return err
 	}
 	err := s.insert(ctx, tx, events, journal)
 	if err == nil {
-		_, err = tx.exec(ctx, "RELEASE SAVEPOINT part")
+		_, err = tx.Exec(ctx, "RELEASE SAVEPOINT part")
 		return err
 	}
-	if !refused(err) {
+	if !sqldb.Refused(err) {
 		return err
 	}
 	for _, statement := range []string{"ROLLBACK TO SAVEPOINT part", "RELEASE SAVEPOINT part"} {
-		if _, end := tx.exec(ctx, statement); end != nil {
+		if _, end := tx.Exec(ctx, statement); end != nil {
 			return errors.Join(err, end)
 		}
 	}
@@ -135,8 +136,8 @@ func position(ctx context.Context, tx querier, journal string, events []*meterin
 	type owner struct{ org, customer string }
 	last := make(map[owner]uint64)
 	for _, e := range events {
-		if clean(e.Org) && clean(e.Customer) {
-			o := owner{cut(e.Org, maxOrg), cut(e.Customer, maxLabel)}
+		if sqldb.Clean(e.Org) && sqldb.Clean(e.Customer) {
+			o := owner{sqldb.Cut(e.Org, maxOrg), sqldb.Cut(e.Customer, sqldb.MaxLabel)}
 			last[o] = max(last[o], e.FactSeq)
 		}
 	}

@@ -19,7 +19,7 @@ func (s *Store) Snapshot(ctx context.Context, slot metering.Slot, windows []mete
 	}
 	known := make(map[counted]*sums) // windows differ in their unit alone, mostly
 	err := s.snapshot(ctx, "read totals of a customer", func(q querier) error {
-		err := q.each(ctx, func(r *sql.Rows) error {
+		err := q.Each(ctx, func(r *sql.Rows) error {
 			var journal string
 			var seq int64
 			if err := r.Scan(&journal, &seq); err != nil {
@@ -68,7 +68,7 @@ func (s *Store) counted(ctx context.Context, q querier, slot metering.Slot, key 
 	all := new(sums)
 	add := func(query string, c condition) error {
 		var v sums
-		if err := q.row(ctx, query+c.where(), c.args...).Scan(v.pointers()...); err != nil {
+		if err := q.Row(ctx, query+c.Where(), c.Args...).Scan(v.pointers()...); err != nil {
 			return err
 		}
 		all.add(&v)
@@ -77,9 +77,9 @@ func (s *Store) counted(ctx context.Context, q querier, slot metering.Slot, key 
 	whole, edges := w.split()
 	if !whole.empty() {
 		var c condition
-		c.and("org_id = ? AND customer = ?", slot.Org, pack(slot.Customer))
-		c.within("hour", whole)
-		c.and("test = 0")
+		c.And("org_id = ? AND customer = ?", slot.Org, pack(slot.Customer))
+		within(&c, "hour", whole)
+		c.And("test = 0")
 		ofKey(&c, key)
 		if err := add("SELECT "+rollupSums()+" FROM rollups", c); err != nil {
 			return nil, err
@@ -87,9 +87,9 @@ func (s *Store) counted(ctx context.Context, q querier, slot metering.Slot, key 
 	}
 	for _, edge := range edges {
 		var c condition
-		c.and("org_id = ? AND customer = ?", slot.Org, pack(slot.Customer))
-		c.within("at", edge)
-		c.and("NOT test")
+		c.And("org_id = ? AND customer = ?", slot.Org, pack(slot.Customer))
+		within(&c, "at", edge)
+		c.And("NOT test")
 		ofKey(&c, key)
 		if err := add("SELECT "+eventSums()+" FROM events", c); err != nil {
 			return nil, err
@@ -100,8 +100,8 @@ func (s *Store) counted(ctx context.Context, q querier, slot metering.Slot, key 
 
 func ofKey(c *condition, key string) {
 	if key == "" {
-		c.and("key <> ?", []byte{})
+		c.And("key <> ?", []byte{})
 	} else {
-		c.and("key = ?", pack(key))
+		c.And("key = ?", pack(key))
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/weirhq/weir/metering"
+	"github.com/weirhq/weir/metering/sqldb"
 )
 
 const tokenSelect = "SELECT org_id, hash, document, last_used_at, revoked_at FROM tokens"
@@ -39,7 +40,7 @@ func (s *Store) CreateToken(ctx context.Context, t metering.AccessToken) (meteri
 	if t.Created == 0 {
 		t.Created = metering.MicrosOf(time.Now())
 	}
-	if err := storable(append([]string{t.Org, t.Name, t.Prefix, t.Last4}, t.Scopes...)...); err != nil {
+	if err := sqldb.Storable(append([]string{t.Org, t.Name, t.Prefix, t.Last4}, t.Scopes...)...); err != nil {
 		return t, fmt.Errorf("create access token: %w", err)
 	}
 	document, err := json.Marshal(t)
@@ -47,9 +48,9 @@ func (s *Store) CreateToken(ctx context.Context, t metering.AccessToken) (meteri
 		return t, fmt.Errorf("encode access token: %w", err)
 	}
 	err = s.write(ctx, "create access token", func(tx querier) error {
-		_, err := tx.exec(ctx, `INSERT INTO tokens (org_id, id, hash, document, last_used_at, revoked_at) VALUES ($1, $2, $3, $4, 0, 0)
+		_, err := tx.Exec(ctx, `INSERT INTO tokens (org_id, id, hash, document, last_used_at, revoked_at) VALUES ($1, $2, $3, $4, 0, 0)
 			ON CONFLICT (org_id, id) DO NOTHING`, t.Org, t.ID, t.Hash[:], string(document))
-		if taken(err) {
+		if sqldb.Taken(err) {
 			return fmt.Errorf("an access token with this hash exists: %w", metering.ErrConflict)
 		}
 		return err
@@ -65,17 +66,17 @@ func (s *Store) Tokens(ctx context.Context, org string, limit int, cursor string
 
 // TokenByHash returns the token of a hash, expired and revoked ones too.
 func (s *Store) TokenByHash(ctx context.Context, hash [32]byte) (metering.AccessToken, error) {
-	t, err := scanToken(s.read().row(ctx, tokenSelect+" WHERE hash = $1", hash[:]))
-	return t, absent(err, "access token")
+	t, err := scanToken(s.read().Row(ctx, tokenSelect+" WHERE hash = $1", hash[:]))
+	return t, sqldb.Absent(err, "access token")
 }
 
 // RevokeToken refuses a token from an instant on.
 func (s *Store) RevokeToken(ctx context.Context, org, id string, at metering.Micros) error {
-	if err := storable(id); err != nil {
+	if err := sqldb.Storable(id); err != nil {
 		return fmt.Errorf("revoke access token: %w", err)
 	}
 	return s.write(ctx, "revoke access token", func(tx querier) error {
-		n, err := tx.exec(ctx, `UPDATE tokens SET revoked_at = CASE WHEN revoked_at = 0 THEN $3 ELSE revoked_at END WHERE org_id = $1 AND id = $2`, org, id, int64(at))
+		n, err := tx.Exec(ctx, `UPDATE tokens SET revoked_at = CASE WHEN revoked_at = 0 THEN $3 ELSE revoked_at END WHERE org_id = $1 AND id = $2`, org, id, int64(at))
 		if err == nil && n == 0 {
 			err = fmt.Errorf("access token %.100q: %w", id, metering.ErrNotFound)
 		}
@@ -86,11 +87,11 @@ func (s *Store) RevokeToken(ctx context.Context, org, id string, at metering.Mic
 // TouchToken notes the last use of a token. A token that is not there, or was
 // used later, is left alone.
 func (s *Store) TouchToken(ctx context.Context, org, id string, at metering.Micros) error {
-	if err := storable(id); err != nil {
+	if err := sqldb.Storable(id); err != nil {
 		return fmt.Errorf("note the use of an access token: %w", err)
 	}
 	return s.write(ctx, "note the use of an access token", func(tx querier) error {
-		_, err := tx.exec(ctx, `UPDATE tokens SET last_used_at = $3 WHERE org_id = $1 AND id = $2 AND last_used_at < $3`, org, id, int64(at))
+		_, err := tx.Exec(ctx, `UPDATE tokens SET last_used_at = $3 WHERE org_id = $1 AND id = $2 AND last_used_at < $3`, org, id, int64(at))
 		return err
 	})
 }

@@ -11,7 +11,7 @@ import (
 
 // uid is an id as an argument: a uuid in PostgreSQL, sixteen bytes in SQLite.
 func (s *Store) uid(id metering.ID) any {
-	if s.engine == schema.Postgres {
+	if s.db.Engine == schema.Postgres {
 		return [16]byte(id)
 	}
 	return id[:]

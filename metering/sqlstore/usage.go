@@ -87,7 +87,7 @@ func (t *tally) hourly(ctx context.Context, on querier, w span) (bool, error) {
 		return true, nil
 	}
 	var first, last metering.Micros
-	err := on.row(ctx, `SELECT COALESCE(MIN(hour), 0), COALESCE(MAX(hour), 0) FROM rollups WHERE org_id = $1`, t.query.Org).Scan(&first, &last)
+	err := on.Row(ctx, `SELECT COALESCE(MIN(hour), 0), COALESCE(MAX(hour), 0) FROM rollups WHERE org_id = $1`, t.query.Org).Scan(&first, &last)
 	if err != nil {
 		return false, err
 	}
@@ -133,11 +133,11 @@ func packed(expression string) dimension {
 
 func (t *tally) rollups(ctx context.Context, on querier, w span) error {
 	var c condition
-	c.and("org_id = ?", t.query.Org)
+	c.And("org_id = ?", t.query.Org)
 	if t.query.Customer != "" {
-		c.and("customer = ?", pack(t.query.Customer))
+		c.And("customer = ?", pack(t.query.Customer))
 	}
-	c.within("hour", w)
+	within(&c, "hour", w)
 	return t.read(ctx, on, "rollups", rollupSums(), c, map[string]dimension{
 		"model": plain("model"), "provider": plain("provider"), "key": packed("key"), "customer": packed("customer"), "test": number("test"), "day": number("hour"),
 	})
@@ -168,11 +168,11 @@ func (t *tally) read(ctx context.Context, on querier, table, sum string, c condi
 		columns = append(columns, known[name].expression)
 		grouped = append(grouped, strconv.Itoa(i+1))
 	}
-	query := "SELECT " + strings.Join(append(columns, sum), ", ") + " FROM " + table + c.where()
+	query := "SELECT " + strings.Join(append(columns, sum), ", ") + " FROM " + table + c.Where()
 	if len(grouped) > 0 {
 		query += " GROUP BY " + strings.Join(grouped, ", ")
 	}
-	return on.each(ctx, func(r *sql.Rows) error {
+	return on.Each(ctx, func(r *sql.Rows) error {
 		var v sums
 		into := make([]any, len(names))
 		for i, name := range names {
@@ -186,7 +186,7 @@ func (t *tally) read(ctx context.Context, on querier, table, sum string, c condi
 			found[name] = known[name].text(into[i])
 		}
 		return t.add(found, &v)
-	}, query, c.args...)
+	}, query, c.Args...)
 }
 
 func (t *tally) add(found map[string]string, v *sums) error {

@@ -13,7 +13,7 @@ import (
 func (s *Store) VerifyRollups(ctx context.Context, org string) ([]string, error) {
 	want, have := make(map[group]sums), make(map[group]sums)
 	err := s.snapshot(ctx, "verify rollups", func(on querier) error {
-		err := on.each(ctx, func(r *sql.Rows) error {
+		err := on.Each(ctx, func(r *sql.Rows) error {
 			g := group{org: org}
 			var customer, key []byte
 			var v sums
@@ -26,7 +26,7 @@ func (s *Store) VerifyRollups(ctx context.Context, org string) ([]string, error)
 		if err != nil {
 			return fmt.Errorf("sum events: %w", err)
 		}
-		return on.each(ctx, func(r *sql.Rows) error {
+		return on.Each(ctx, func(r *sql.Rows) error {
 			g := group{org: org}
 			var customer, key []byte
 			var v sums

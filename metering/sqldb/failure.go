@@ -1,4 +1,4 @@
-package sqlstore
+package sqldb
 
 import (
 	"database/sql"
@@ -27,13 +27,13 @@ func again(err error) bool {
 		code := lite.Code() & 0xff
 		return code == 5 || code == 6 // SQLITE_BUSY, SQLITE_LOCKED
 	}
-	return lost(err)
+	return Lost(err)
 }
 
-// lost reports that the connection broke. Whether a COMMIT on it happened is
+// Lost reports that the connection broke. Whether a COMMIT on it happened is
 // then unknown, whatever pgconn.SafeToRetry says: pgx 5.12 calls an error safe
 // whose transaction was committed.
-func lost(err error) bool {
+func Lost(err error) bool {
 	var connect *pgconn.ConnectError
 	var network net.Error
 	return errors.Is(err, driver.ErrBadConn) || errors.Is(err, sql.ErrConnDone) ||
@@ -49,8 +49,8 @@ func readOnly(err error) bool {
 	return ok && pg.Code == "25006"
 }
 
-// refused reports that the database will never take what it was given.
-func refused(err error) bool {
+// Refused reports that the database will never take what it was given.
+func Refused(err error) bool {
 	if errors.Is(err, metering.ErrInvalid) {
 		return true
 	}
@@ -70,8 +70,8 @@ func refused(err error) bool {
 	return false
 }
 
-// taken reports a value that has to be unique and is not.
-func taken(err error) bool {
+// Taken reports a value that has to be unique and is not.
+func Taken(err error) bool {
 	if pg, ok := errors.AsType[*pgconn.PgError](err); ok {
 		return pg.Code == "23505"
 	}
