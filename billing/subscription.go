@@ -128,3 +128,40 @@ func (s Subscription) Validate() error {
 	}
 	return nil
 }
+
+// Shared names a meter that both subscriptions have a price for at one instant;
+// empty if there is none. Every version of a price counts, whenever it is in
+// force. products holds those of both.
+func Shared(a, b Subscription, products map[string]Product) string {
+	for i, pa := range a.Phases {
+		from, to := phaseSpan(a, i)
+		for j, pb := range b.Phases {
+			start, end := phaseSpan(b, j)
+			if max(from, start) >= min(to, end) {
+				continue
+			}
+			theirs := products[pb.Product].Meters()
+			for _, meter := range products[pa.Product].Meters() {
+				if slices.Contains(theirs, meter) {
+					return meter
+				}
+			}
+		}
+	}
+	return ""
+}
+
+// forever is after every instant.
+const forever = metering.Micros(1<<63 - 1)
+
+// phaseSpan is when phase i of a subscription holds.
+func phaseSpan(s Subscription, i int) (from, to metering.Micros) {
+	from, to = s.Phases[i].From, forever
+	if i+1 < len(s.Phases) {
+		to = s.Phases[i+1].From
+	}
+	if s.End != 0 {
+		to = min(to, s.End)
+	}
+	return from, to
+}

@@ -50,6 +50,15 @@ func (id ID) AppendText(b []byte) ([]byte, error) {
 	return append(b, text[:]...), nil
 }
 
+// Time is when the identifier was made, to the millisecond.
+func (id ID) Time() Micros {
+	var ms int64
+	for _, b := range id[:6] {
+		ms = ms<<8 | int64(b)
+	}
+	return Micros(ms * 1000)
+}
+
 // IsZero reports whether id is absent.
 func (id ID) IsZero() bool { return id == ID{} }
 

@@ -1,6 +1,7 @@
 package metering
 
 import (
+	"context"
 	"encoding/json"
 	"time"
 )
@@ -145,6 +146,14 @@ type QuantityRow struct {
 	Quantity string `json:"quantity"`
 	Exact    bool   `json:"exact"`
 	Events   int64  `json:"events"`
+}
+
+// SteadyReader reads one instant of the database.
+type SteadyReader interface {
+	Quantities(ctx context.Context, q QuantityQuery) ([]QuantityRow, error)
+	// Positions are the last facts of each journal that the events of a customer
+	// include.
+	Positions(ctx context.Context, org, customer string) (map[string]uint64, error)
 }
 
 // Quarantined is a record that the database refused, cut out of the shipment so

@@ -2,6 +2,7 @@ package sqlstore
 
 import (
 	"context"
+	"errors"
 	"database/sql"
 	"encoding/json"
 	"fmt"
@@ -81,6 +82,14 @@ func (s *Store) ArchiveMeter(ctx context.Context, org, id string, at metering.Mi
 		m, err := scanMeter(tx.Row(ctx, meterSelect+" WHERE org_id = $1 AND id = $2", org, id), org)
 		if err != nil {
 			return sqldb.Absent(err, fmt.Sprintf("meter %.100q", id))
+		}
+		var product string
+		err = tx.Row(ctx, `SELECT product FROM prices WHERE org_id = $1 AND meter = $2 LIMIT 1`, org, m.ID).Scan(&product)
+		if err == nil {
+			return fmt.Errorf("product %s has a price for meter %q, which would bill nothing from then on: %w", product, m.Name, metering.ErrConflict)
+		}
+		if !errors.Is(err, sql.ErrNoRows) {
+			return err
 		}
 		if m.Archived != 0 {
 			return nil

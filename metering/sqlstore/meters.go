@@ -35,7 +35,10 @@ func (s *Store) Meter(ctx context.Context, org, ref string) (metering.Meter, err
 	if err := sqldb.Storable(ref); err != nil {
 		return metering.Meter{}, fmt.Errorf("meter: %w", err)
 	}
-	q := s.read()
+	return s.meter(ctx, s.read(), org, ref)
+}
+
+func (s *Store) meter(ctx context.Context, q querier, org, ref string) (metering.Meter, error) {
 	m, err := scanMeter(q.Row(ctx, meterSelect+" WHERE org_id = $1 AND id = $2", org, ref), org)
 	if errors.Is(err, sql.ErrNoRows) {
 		m, err = scanMeter(q.Row(ctx, meterSelect+" WHERE org_id = $1 AND name = $2", org, ref), org)

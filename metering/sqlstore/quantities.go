@@ -20,7 +20,25 @@ const maxIntervals = 10_000
 // Quantities tells what a meter measured, by interval: whole hours from its
 // rollups, the hours at the edges from their events.
 func (s *Store) Quantities(ctx context.Context, q metering.QuantityQuery) ([]metering.QuantityRow, error) {
-	m, err := s.Meter(ctx, q.Org, q.Meter)
+	var out []metering.QuantityRow
+	err := s.Steady(ctx, func(r metering.SteadyReader) (err error) {
+		out, err = r.Quantities(ctx, q)
+		return err
+	})
+	return out, err
+}
+
+// Steady lets do read one instant of the database, as often as it likes.
+func (s *Store) Steady(ctx context.Context, do func(metering.SteadyReader) error) error {
+	return s.snapshot(ctx, "read at one instant", func(on querier) error { return do(steadyReader{on}) })
+}
+
+// steadyReader reads in one transaction.
+type steadyReader struct{ on querier }
+
+// Quantities is [Store.Quantities] at the instant.
+func (r steadyReader) Quantities(ctx context.Context, q metering.QuantityQuery) ([]metering.QuantityRow, error) {
+	m, err := r.on.s.meter(ctx, r.on, q.Org, q.Meter)
 	if err != nil {
 		return nil, err
 	}
@@ -29,19 +47,33 @@ func (s *Store) Quantities(ctx context.Context, q metering.QuantityQuery) ([]met
 		return nil, fmt.Errorf("quantities of meter %s: %w", m.ID, err)
 	}
 	out := make([]metering.QuantityRow, 0, len(spans))
-	err = s.snapshot(ctx, "quantities of meter "+m.ID, func(on querier) error {
-		for _, w := range spans {
-			r := reading{meter: &m, query: q, edge: make(map[string]struct{})}
-			if err := r.over(ctx, on, w); err != nil {
-				return err
-			}
-			row := metering.QuantityRow{From: w.from, Events: r.events}
-			row.Quantity, row.Exact = r.quantity()
-			out = append(out, row)
+	for _, w := range spans {
+		read := reading{meter: &m, query: q, edge: make(map[string]struct{})}
+		if err := read.over(ctx, r.on, w); err != nil {
+			return nil, fmt.Errorf("quantities of meter %s: %w", m.ID, err)
 		}
-		return nil
-	})
-	return out, err
+		row := metering.QuantityRow{From: w.from, Events: read.events}
+		row.Quantity, row.Exact = read.quantity()
+		out = append(out, row)
+	}
+	return out, nil
+}
+
+// Positions are the last facts of each journal that the events of a customer
+// include.
+func (r steadyReader) Positions(ctx context.Context, org, customer string) (map[string]uint64, error) {
+	out := make(map[string]uint64)
+	err := r.on.Each(ctx, func(rows *sql.Rows) error {
+		var journal string
+		var seq int64
+		err := rows.Scan(&journal, &seq)
+		out[journal] = uint64(seq)
+		return err
+	}, `SELECT journal, seq FROM positions WHERE org_id = $1 AND customer = $2`, org, pack(customer))
+	if err != nil {
+		return nil, fmt.Errorf("positions of customer %.100q: %w", customer, err)
+	}
+	return out, nil
 }
 
 // intervals cuts a span at the hours, days or months of the zone.

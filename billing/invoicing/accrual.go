@@ -1,0 +1,180 @@
+package invoicing
+
+import (
+	"context"
+	"math/big"
+	"slices"
+
+	"github.com/weirhq/weir/billing"
+	"github.com/weirhq/weir/billing/period"
+	"github.com/weirhq/weir/metering"
+)
+
+// accrual is what one segment of a contract has earned, exactly: before
+// rounding, after included units and grants of units.
+type accrual struct {
+	customer string
+	product  billing.Product
+	meter    string
+	segment  period.Span
+	part     period.Span // of the segment that was asked for
+	quantity metering.Number
+	exact    *big.Rat // of the whole segment
+	currency billing.Currency
+	open     bool // the period is not closed: it may still grow
+}
+
+// accruals computes what every segment that overlaps a span has earned. Zero
+// bounds are none.
+func (b *Biller) accruals(ctx context.Context, org, customer string, from, to metering.Micros) ([]accrual, error) {
+	contracts, err := b.contracts(ctx, org, customer)
+	if err != nil {
+		return nil, err
+	}
+	var out []accrual
+	for _, c := range contracts {
+		list, err := b.accrue(ctx, c, within(from, to))
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, list...)
+	}
+	return out, nil
+}
+
+func within(from, to metering.Micros) period.Span {
+	if to == 0 {
+		to = forever
+	}
+	return period.Span{Start: from, End: to}
+}
+
+// accrue drafts every period of a contract that overlaps the span, as if nothing
+// of it had been billed, and takes its lines apart.
+func (b *Biller) accrue(ctx context.Context, c billing.Contract, span period.Span) ([]accrual, error) {
+	var out []accrual
+	for _, p := range c.Periods {
+		if p.End <= span.Start || p.Start >= span.End {
+			continue
+		}
+		fresh := c
+		fresh.Billed, fresh.Carried, fresh.Periods = billedGrants(c, p), nil, []billing.Period{p}
+		fresh.Periods[0].State = billing.PeriodOpen
+		v, err := b.Draft(ctx, fresh, fresh.Periods[0])
+		if err != nil {
+			return nil, err
+		}
+		for _, l := range v.Lines {
+			exact, ok := new(big.Rat).SetString(l.Exact)
+			part := period.Span{Start: max(l.Span.Start, span.Start), End: min(l.Span.End, span.End)}
+			if !ok || part.Start >= part.End {
+				continue
+			}
+			out = append(out, accrual{
+				customer: c.Subscription.Customer, product: productOf(c, l), meter: l.Price.Meter, segment: l.Span, part: part,
+				quantity: l.Quantity, exact: exact, currency: v.Currency, open: p.State == billing.PeriodOpen,
+			})
+		}
+	}
+	return out, nil
+}
+
+// billedGrants keeps of what was billed only which units grants had covered, so
+// that they are covered still and everything else is computed again.
+func billedGrants(c billing.Contract, p billing.Period) []billing.BilledLine {
+	var out []billing.BilledLine
+	for _, l := range c.Billed {
+		if l.Index == p.Index {
+			l.Amount.Minor = 0
+			out = append(out, l)
+		}
+	}
+	return out
+}
+
+func productOf(c billing.Contract, l billing.Line) billing.Product {
+	return c.Products[c.Subscription.ProductAt(l.Span.Start)]
+}
+
+// earned is what the part of the segment that was asked for has earned: a share
+// by quantity, because units have no order.
+func (a accrual) earned(quantity metering.Number) *big.Rat {
+	if a.quantity.IsZero() {
+		return new(big.Rat)
+	}
+	share := new(big.Rat).Quo(quantity.Rat(), a.quantity.Rat())
+	return share.Mul(share, a.exact)
+}
+
+// partial reports whether only a part of the segment was asked for.
+func (a accrual) partial() bool { return a.part != a.segment }
+
+// partQuantity is the quantity of the part that was asked for.
+func (b *Biller) partQuantity(ctx context.Context, org string, a accrual) (metering.Number, error) {
+	if !a.partial() {
+		return a.quantity, nil
+	}
+	var q Quantity
+	err := b.usage.Steady(ctx, func(r metering.SteadyReader) (err error) {
+		q, err = measured(ctx, r, org, a.customer)(a.meter, a.part)
+		return err
+	})
+	return q.Amount, err
+}
+
+// derivable tells how to read the quantity of a meter off sums of usage: of
+// calls, filtered by nothing that the sums do not have. ok is false for other
+// meters.
+func derivable(m metering.Meter) (read func(metering.UsageTotals) int64, ok bool) {
+	if len(m.Filter.Clauses) != 1 {
+		return nil, false
+	}
+	only := m.Filter.Clauses[0]
+	llm := only.Property == "name" && only.Operator == metering.OpEq && only.Value.Equal(metering.StringValue(metering.EventLLM))
+	if !llm {
+		return nil, false
+	}
+	if m.Aggregate.Func == metering.AggregateCount {
+		return func(t metering.UsageTotals) int64 { return t.Requests }, true
+	}
+	if m.Aggregate.Func != metering.AggregateSum {
+		return nil, false
+	}
+	reads := map[string]func(metering.UsageTotals) int64{
+		"totalTokens":  func(t metering.UsageTotals) int64 { return t.InputTokens + t.OutputTokens },
+		"inputTokens":  func(t metering.UsageTotals) int64 { return t.InputTokens },
+		"outputTokens": func(t metering.UsageTotals) int64 { return t.OutputTokens },
+	}
+	read, ok = reads[m.Aggregate.Property]
+	return read, ok
+}
+
+// live sums rows without what test keys used, by the given groups.
+func live(rows []metering.UsageRow, by []string) map[string]metering.UsageTotals {
+	out := make(map[string]metering.UsageTotals)
+	for _, r := range rows {
+		if r.Group["test"] == "true" {
+			continue
+		}
+		key := groupKey(r.Group, by)
+		t := out[key]
+		t.Requests += r.Requests
+		t.InputTokens += r.InputTokens
+		t.OutputTokens += r.OutputTokens
+		t.Cost = t.Cost.Add(r.Cost)
+		t.Unpriced += r.Unpriced
+		out[key] = t
+	}
+	return out
+}
+
+func groupKey(group map[string]string, by []string) string {
+	key := ""
+	for _, name := range by {
+		key += group[name] + "\x00"
+	}
+	return key
+}
+
+// withTest adds the group that tells test keys apart.
+func withTest(by []string) []string { return append(slices.Clone(by), "test") }

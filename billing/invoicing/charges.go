@@ -1,0 +1,110 @@
+package invoicing
+
+import (
+	"context"
+	"fmt"
+	"math/big"
+	"slices"
+	"strings"
+
+	"github.com/weirhq/weir/billing"
+	"github.com/weirhq/weir/billing/rating"
+	"github.com/weirhq/weir/metering"
+)
+
+// Charges is what the usage that a query asks for costs the customers.
+type Charges struct {
+	Currency billing.Currency // empty: there is nothing to charge
+	Total    string           // currency units, exact; empty: in several currencies
+	Rows     []string         // of each row; empty: its share is not known
+	Open     bool             // a period of it is open: what is included may shift between rows
+}
+
+// shown is how many decimals a share has at most: shares of an amount need not
+// end.
+const shown = 12
+
+// Charges computes what the rows of a usage answer are charged: before rounding,
+// after included units and credit in units. Within a period units have no order,
+// so a row has the share of the amount that it has of the quantity. A meter
+// whose quantity the rows do not show, because it filters or adds up something
+// else, leaves the shares unknown and the total exact.
+func (b *Biller) Charges(ctx context.Context, org string, q metering.UsageQuery, rows []metering.UsageRow) (Charges, error) {
+	out := Charges{Rows: make([]string, len(rows))}
+	list, err := b.accruals(ctx, org, q.Customer, q.From, q.To)
+	if err != nil {
+		return out, fmt.Errorf("charges: %w", err)
+	}
+	var total big.Rat
+	shares := make(map[string]*big.Rat)
+	known := true
+	for _, a := range list {
+		if out.Currency != "" && out.Currency != a.currency {
+			return Charges{Rows: make([]string, len(rows))}, nil
+		}
+		out.Currency, out.Open = a.currency, out.Open || a.open
+		n, err := b.partQuantity(ctx, org, a)
+		if err != nil {
+			return out, fmt.Errorf("charges: %w", err)
+		}
+		total.Add(&total, a.earned(n))
+		if len(rows) > 0 && known {
+			if known, err = b.share(ctx, q, a, n, shares); err != nil {
+				return out, fmt.Errorf("charges: %w", err)
+			}
+		}
+	}
+	out.Total = brief(&total)
+	for i, r := range rows {
+		switch share := shares[groupKey(r.Group, q.By)]; {
+		case !known:
+		case share == nil:
+			out.Rows[i] = "0"
+		default:
+			out.Rows[i] = brief(share)
+		}
+	}
+	return out, nil
+}
+
+// share adds what each group has of an accrual; false if that is not known.
+func (b *Biller) share(ctx context.Context, q metering.UsageQuery, a accrual, part metering.Number, into map[string]*big.Rat) (bool, error) {
+	m, err := b.usage.Meter(ctx, q.Org, a.meter)
+	if err != nil {
+		return false, err
+	}
+	read, ok := derivable(m)
+	if !ok || slices.ContainsFunc(q.By, func(by string) bool { return strings.HasPrefix(by, "tag:") }) {
+		return false, nil
+	}
+	sub := q
+	sub.Customer, sub.From, sub.To, sub.By = a.customer, a.part.Start, a.part.End, withTest(q.By)
+	rows, _, err := b.usage.Usage(ctx, sub)
+	if err != nil {
+		return false, err
+	}
+	var sum int64
+	groups := live(rows, q.By)
+	for _, t := range groups {
+		sum += read(t)
+	}
+	if metering.NumberOf(sum).Compare(part) != 0 {
+		return false, nil // something counts that is no call
+	}
+	for key, t := range groups {
+		if into[key] == nil {
+			into[key] = new(big.Rat)
+		}
+		into[key].Add(into[key], a.earned(metering.NumberOf(read(t))))
+	}
+	return true, nil
+}
+
+// brief writes an exact decimal, and one without an end to twelve places.
+func brief(r *big.Rat) string {
+	if places, exact := r.FloatPrec(); exact && places <= shown {
+		return rating.Decimal(r)
+	}
+	text := strings.TrimRight(r.FloatString(shown), "0")
+	return strings.TrimSuffix(text, ".")
+}
