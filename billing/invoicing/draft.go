@@ -76,6 +76,7 @@ type segmentKey struct {
 type cover struct {
 	expires metering.Micros
 	amount  metering.Number
+	before  bool // by an earlier invoice, which does not say when the grants expired: it counts by every instant
 }
 
 // billedBefore sums the earlier lines of a segment.
@@ -112,23 +113,20 @@ func (d *draft) period(p billing.Period, closed bool) error {
 			return fmt.Errorf("measure %s: %w", d.c.Meters[s.Price.Meter], err)
 		}
 		before := d.billed(s)
-		if closed && before.quantity.Compare(q.Amount) == 0 {
-			if !s.Trial {
-				earlier[s.Price.Meter] = earlier[s.Price.Meter].Add(q.Amount)
-			}
-			continue
-		}
 		line, err := d.line(s, q, earlier[s.Price.Meter], before)
 		if err != nil {
 			return err
 		}
-		if closed {
-			line.Kind, line.Corrects = billing.LineAdjustment, d.numberOf(p, before)
-		}
 		if !s.Trial {
 			earlier[s.Price.Meter] = earlier[s.Price.Meter].Add(q.Amount)
 		}
-		if q.Events > 0 || line.Amount.Minor != 0 || closed {
+		keep := q.Events > 0 || line.Amount.Minor != 0
+		if closed {
+			// Late usage of one price can shift what is included under the next.
+			keep = before.quantity.Compare(q.Amount) != 0 || line.Amount.Minor != 0 || len(line.Uses) > 0
+			line.Kind, line.Corrects = billing.LineAdjustment, d.numberOf(p, before)
+		}
+		if keep {
 			d.out.Lines = append(d.out.Lines, line)
 		}
 	}
@@ -182,7 +180,7 @@ func (d *draft) line(s Segment, q Quantity, earlier metering.Number, before bill
 func (d *draft) cover(s Segment, q Quantity, free, before metering.Number) ([]billing.CreditUse, error) {
 	key := segmentKey{s.Index, s.Price.Meter, s.Span.Start}
 	open := q.Amount.Sub(free).Sub(before)
-	d.covers[key] = []cover{{amount: before}}
+	d.covers[key] = []cover{{amount: before, before: true}}
 	var uses []billing.CreditUse
 	for _, g := range d.c.Grants {
 		if g.Meter != s.Price.Meter || g.Created >= d.periodEnd(s) || g.Expires != 0 && g.Expires <= s.Span.Start {
@@ -197,7 +195,7 @@ func (d *draft) cover(s Segment, q Quantity, free, before metering.Number) ([]bi
 			continue
 		}
 		open, d.left[g.ID] = open.Sub(amount), d.left[g.ID].Sub(amount)
-		d.covers[key] = append(d.covers[key], cover{g.Expires, amount})
+		d.covers[key] = append(d.covers[key], cover{expires: g.Expires, amount: amount})
 		uses = append(uses, billing.CreditUse{Grant: g.ID, Note: g.Note, Amount: amount})
 	}
 	return uses, nil
@@ -237,7 +235,7 @@ func (d *draft) room(s Segment, q Quantity, free metering.Number, g billing.Gran
 		}
 		used = used.Sub(free)
 		for _, c := range d.covers[key] {
-			if limit == 0 || c.expires != 0 && c.expires <= limit {
+			if limit == 0 || c.before || c.expires != 0 && c.expires <= limit {
 				used = used.Sub(c.amount)
 			}
 		}

@@ -32,6 +32,11 @@ const (
 	ShipBeforeSettle      = "ship.before_settle"      // known to be recorded, counters untouched
 	ShipAfterSettle       = "ship.after_settle"       // counters settled
 	ShipAfterShipped      = "ship.after_shipped"      // segments may be gone
+
+	BillBeforeClose  = "bill.before_close"  // drafted, the database has nothing
+	BillAfterClose   = "bill.after_close"   // the invoice is final, nobody was charged
+	BillBeforeCharge = "bill.before_charge" // the payment is on record, the provider has not heard of it
+	BillAfterCharge  = "bill.after_charge"  // the provider has taken it, the database does not know
 )
 
 // Names lists every point.
@@ -40,5 +45,6 @@ func Names() []string {
 		JournalBeforeIntent, JournalAfterIntent, ProxyAfterSend, ProxyAfterPiece,
 		JournalBeforeFact, JournalAfterFact, ProxyAfterEnd, JournalBeforeSync, JournalAfterSync,
 		ShipBeforeTransaction, ShipAfterTransaction, ShipBeforeSettle, ShipAfterSettle, ShipAfterShipped,
+		BillBeforeClose, BillAfterClose, BillBeforeCharge, BillAfterCharge,
 	}
 }
