@@ -18,8 +18,13 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/weirhq/weir/billing"
+	"github.com/weirhq/weir/billing/invoicing"
+	billsql "github.com/weirhq/weir/billing/sqlstore"
+	"github.com/weirhq/weir/billing/work"
 	"github.com/weirhq/weir/config"
 	"github.com/weirhq/weir/metering"
+	"github.com/weirhq/weir/metering/clock"
 	"github.com/weirhq/weir/metering/dialect"
 	"github.com/weirhq/weir/metering/journal"
 	"github.com/weirhq/weir/metering/keyring"
@@ -131,6 +136,7 @@ func (c sandboxCmd) Run(ctx context.Context, env *api.Env) error {
 type sandbox struct {
 	url, key string // of the simulated provider
 	demo     string // key of the demo customer
+	clock    *clock.Clock
 }
 
 // parts are what exists in a serving process.
@@ -138,7 +144,12 @@ type parts struct {
 	conf    config.Config
 	log     *slog.Logger
 	journal *journal.Journal
+	now     func() time.Time // the time that usage and bills are in; a sandbox can move it
 	store   *sqlstore.Store
+	bills   *billsql.Store
+	biller  *invoicing.Biller
+	bank    billing.Provider // nil: nobody charges
+	worker  *work.Worker
 	shared  *redis.Counter // nil: counters live in this process
 	counter metering.Counter
 	ring    *keyring.Ring
@@ -156,7 +167,7 @@ func serve(ctx context.Context, conf config.Config, log *slog.Logger, out io.Wri
 	}
 	p := &parts{conf: conf, log: log}
 	defer func() { err = errors.Join(err, p.close()) }()
-	if err := p.open(ctx); err != nil {
+	if err := p.open(ctx, box); err != nil {
 		return err
 	}
 	public, err := api.Listen(conf.Listen, box != nil)
@@ -173,16 +184,8 @@ func serve(ctx context.Context, conf config.Config, log *slog.Logger, out io.Wri
 	return p.run(ctx, box, public, private, out)
 }
 
-// open opens what lasts: journal, database, counters, keys, prices.
-func (p *parts) open(ctx context.Context) error {
-	dir := p.conf.Journal.Dir
-	if dir == "" {
-		dir = filepath.Join(p.conf.Data, "journal")
-	}
-	var err error
-	if p.journal, err = journal.Open(dir, journal.Options{Sync: time.Duration(p.conf.Journal.Sync), Logger: p.log}); err != nil {
-		return err
-	}
+// open opens what lasts: database, clock, journal, counters, keys, prices.
+func (p *parts) open(ctx context.Context, box *sandbox) error {
 	database := p.conf.Database.Reveal()
 	if database == "" {
 		file, err := filepath.Abs(filepath.Join(p.conf.Data, "weir.db"))
@@ -193,25 +196,41 @@ func (p *parts) open(ctx context.Context) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()
+	var err error
 	if p.store, err = sqlstore.Open(ctx, database); err != nil {
 		return fmt.Errorf("open the database: %w", err)
 	}
+	p.bills = billsql.New(p.store.DB())
+	p.now = time.Now
+	if box != nil {
+		if box.clock, err = clock.Open(ctx, p.bills, time.Now); err != nil {
+			return err
+		}
+		p.now = box.clock.Now
+	}
+	dir := p.conf.Journal.Dir
+	if dir == "" {
+		dir = filepath.Join(p.conf.Data, "journal")
+	}
+	if p.journal, err = journal.Open(dir, journal.Options{Sync: time.Duration(p.conf.Journal.Sync), Now: p.now, Logger: p.log}); err != nil {
+		return err
+	}
 	if p.conf.Redis.IsZero() {
-		p.counter = memory.New(memory.Options{})
+		p.counter = memory.New(memory.Options{Now: p.now})
 	} else {
 		if p.shared, err = redis.Open(ctx, p.conf.Redis.Reveal(), redis.Options{Logger: p.log}); err != nil {
 			return fmt.Errorf("open Redis: %w", err)
 		}
 		p.counter = p.shared
 	}
-	p.ring = keyring.New(p.store, keyring.Options{MaxStale: p.conf.Keys.MaxStale, Logger: p.log})
+	p.ring = keyring.New(p.store, keyring.Options{MaxStale: p.conf.Keys.MaxStale, Now: p.now, Logger: p.log})
 	if err := p.ring.Load(ctx); err != nil {
 		return fmt.Errorf("read proxy keys from the database: %w", err)
 	}
 	if p.book, err = pricebook.Embedded(); err != nil {
 		return fmt.Errorf("price book: %w", err)
 	}
-	p.shipper = ship.New(p.journal, p.store, p.counter, p.book, ship.Options{Logger: p.log})
+	p.shipper = ship.New(p.journal, p.store, p.counter, p.book, ship.Options{Now: p.now, Logger: p.log})
 	return p.shipper.Claim(ctx)
 }
 
@@ -232,7 +251,12 @@ func (p *parts) close() error {
 
 // build makes what answers requests.
 func (p *parts) build(ctx context.Context, box *sandbox, public, private string) (err error) {
-	now := time.Now()
+	now := p.now()
+	p.biller = invoicing.New(p.bills, p.store)
+	p.worker = work.New(work.Options{
+		Store: p.bills, Drafter: p.biller, Journals: p.store, Provider: p.bank, Holder: p.journal.ID(), Now: p.now,
+		MaxWait: p.conf.Close.MaxWait, Logger: p.log,
+	})
 	if _, err := api.EnsureToken(ctx, p.store, p.conf.Data, metering.DefaultOrg, keyring.MintToken, now); err != nil {
 		return err
 	}
@@ -257,9 +281,9 @@ func (p *parts) build(ctx context.Context, box *sandbox, public, private string)
 		Keyring: p.ring, Journal: p.journal, Upstreams: upstreams,
 		Inspect: int64(p.conf.Limits.Inspect), MaxBody: int64(p.conf.Limits.Body),
 		MaxHeader: int(p.conf.Limits.Header), MaxConns: p.conf.Limits.Conns,
-		EventIDHeader: p.conf.EventIDHeader, Logger: p.log,
+		EventIDHeader: p.conf.EventIDHeader, Now: p.now, Logger: p.log,
 		Usage: func(ctx context.Context, who *metering.Principal) ([]byte, error) {
-			return api.ShowMe(ctx, p.store, who, time.Now())
+			return api.ShowMe(ctx, p.store, who, p.now())
 		},
 	}); err != nil {
 		return fmt.Errorf("data plane: %w", err)
@@ -287,7 +311,7 @@ func (p *parts) adminOptions(targets []config.Target, public string) api.Options
 	o := api.Options{
 		Store: p.store, Ring: p.ring, MintKey: keyring.Mint, MintToken: keyring.MintToken,
 		Journal: p.journal.ID(), Sync: p.shipper.Sync, Pricer: p.book, Explain: p.explain,
-		Proxy: public, KeysLoaded: p.ring.Loaded, KeysMaxStale: p.conf.Keys.MaxStale, Logger: p.log,
+		Proxy: public, Now: p.now, KeysLoaded: p.ring.Loaded, KeysMaxStale: p.conf.Keys.MaxStale, Logger: p.log,
 		Upstreams: func() []api.Upstream {
 			out := make([]api.Upstream, 0, len(targets))
 			for _, t := range targets {
@@ -352,10 +376,11 @@ func upstream(t config.Target) (proxy.Upstream, error) {
 func (p *parts) run(ctx context.Context, box *sandbox, public, private net.Listener, out io.Writer) error {
 	background, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
-	shipped, ringed := make(chan error, 1), make(chan error, 1)
+	shipped, ringed, worked := make(chan error, 1), make(chan error, 1), make(chan error, 1)
 	planed, consoled := make(chan error, 1), make(chan error, 1)
 	go func() { shipped <- p.shipper.Run(background) }()
 	go func() { ringed <- p.ring.Run(background) }()
+	go func() { worked <- p.worker.Run(background) }()
 	go func() { planed <- p.plane.Serve(public) }()
 	go func() { consoled <- p.console.Serve(private) }()
 	fmt.Fprintf(out, "weir ready proxy=%s console=%s data=%s\n", api.Reachable(public), api.Reachable(private), p.conf.Data)
@@ -384,7 +409,7 @@ func (p *parts) run(ctx context.Context, box *sandbox, public, private net.Liste
 	defer cancel()
 	errs = append(errs, p.console.Shutdown(closing), ignore(<-consoled, http.ErrServerClosed, cause))
 	stop()
-	errs = append(errs, ignore(<-shipped, cause), ignore(<-ringed, context.Canceled))
+	errs = append(errs, ignore(<-shipped, cause), ignore(<-ringed, context.Canceled), ignore(<-worked, context.Canceled))
 	return errors.Join(append(errs, api.RemoveRuntime(p.conf.Data, os.Getpid()))...)
 }
 

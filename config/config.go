@@ -56,6 +56,9 @@ type Config struct {
 	// Keys is how proxy keys are held in memory.
 	Keys Keys `yaml:"keys"`
 
+	// Close is how billing periods are closed.
+	Close Close `yaml:"close"`
+
 	// Drain is how long open calls may run on after SIGTERM before they are cut.
 	// Default 30s; keep it below the grace period of whatever stops the process.
 	Drain time.Duration `yaml:"drain"`
@@ -72,6 +75,18 @@ type Console struct {
 	// Listen is its address, host:port. Default 127.0.0.1:8081. It speaks plain
 	// HTTP: put TLS in front of it before it leaves the machine.
 	Listen string `yaml:"listen"`
+
+	// URL is where people reach it, such as https://weir.example.com: what links
+	// to the console and the portal begin with. Default: its own address.
+	URL string `yaml:"url"`
+}
+
+// Close configures how billing periods are closed.
+type Close struct {
+	// MaxWait is for how long a period waits for a replica that says nothing. Then
+	// its journal is declared lost, and what it ships later becomes an adjustment
+	// on the next invoice. Default 24h.
+	MaxWait time.Duration `yaml:"max_wait"`
 }
 
 // Limits bound what one request may occupy, in bytes.
@@ -141,6 +156,7 @@ func base() Config {
 		Limits:        Limits{Inspect: 1 << 20, Body: 512 << 20, Header: 32 << 10, Conns: 20_000},
 		Journal:       Journal{Sync: Sync(5 * time.Millisecond)},
 		Keys:          Keys{MaxStale: 10 * time.Minute},
+		Close:         Close{MaxWait: 24 * time.Hour},
 		Drain:         30 * time.Second,
 		Log:           Log{Level: "info", Format: "text"},
 		EventIDHeader: true,

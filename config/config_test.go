@@ -124,7 +124,7 @@ func TestLoad_EveryField(t *testing.T) {
 	t.Parallel()
 	got := mustLoad(t, `
 listen: 0.0.0.0:80
-console: {listen: "127.0.0.1:81"}
+console: {listen: "127.0.0.1:81", url: https://weir.example.com}
 data: /var/lib/weir
 redis: redis://user:pw@cache:6379/2
 database: postgres://weir:pw@db/weir
@@ -145,13 +145,14 @@ upstreams:
 limits: {inspect: 64KiB, body: 10MB, header: 65536, conns: 9}
 journal: {dir: /j, sync: always}
 keys: {max_stale: 90s}
+close: {max_wait: 6h}
 drain: 5s
 log: {level: debug, format: json}
 event_id_header: false
 `, nil)
 	want := config.Config{
 		Listen:   "0.0.0.0:80",
-		Console:  config.Console{Listen: "127.0.0.1:81"},
+		Console:  config.Console{Listen: "127.0.0.1:81", URL: "https://weir.example.com"},
 		Data:     "/var/lib/weir",
 		Redis:    config.NewSecret("redis://user:pw@cache:6379/2"),
 		Database: config.NewSecret("postgres://weir:pw@db/weir"),
@@ -166,6 +167,7 @@ event_id_header: false
 		Limits:  config.Limits{Inspect: 64 << 10, Body: 10_000_000, Header: 64 << 10, Conns: 9},
 		Journal: config.Journal{Dir: "/j", Sync: config.SyncAlways},
 		Keys:    config.Keys{MaxStale: 90 * time.Second},
+		Close:   config.Close{MaxWait: 6 * time.Hour},
 		Drain:   5 * time.Second,
 		Log:     config.Log{Level: "debug", Format: "json"},
 	}

@@ -71,6 +71,8 @@ func TestLoad_Problems(t *testing.T) {
 		{"inspect too large", one + "limits: {inspect: 1GiB, body: 0}", []string{"limits.inspect: want 4KiB to 64MiB"}},
 		{"body below inspect", one + "limits: {body: 1KiB}", []string{"limits.body: is below limits.inspect"}},
 		{"no connections", one + "limits: {conns: 0}", []string{"limits.conns: must be at least 1"}},
+		{"closing at once", one + "close: {max_wait: 0}", []string{"close.max_wait: must be above zero"}},
+		{"a path of the console", one + "console: {url: https://x/y}", []string{"console.url: want a scheme and a host"}},
 		{"nothing trusted", one + "keys: {max_stale: 0}", []string{"keys.max_stale: must be above zero"}},
 		{"unknown level", one + "log: {level: warning}", []string{"log.level: want debug, info, warn or error; did you mean warn?"}},
 		{"unknown format", one + "log: {format: xml}", []string{"log.format: want text or json"}},

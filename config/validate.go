@@ -25,6 +25,9 @@ func (c Config) Validate() []Problem {
 	if c.Keys.MaxStale <= 0 {
 		p.add("keys.max_stale", "must be above zero: with nothing trusted no key would work")
 	}
+	if c.Close.MaxWait <= 0 {
+		p.add("close.max_wait", "must be above zero: a period could close while a replica still has calls of it")
+	}
 	choice(&p, "log.level", c.Log.Level, "debug", "info", "warn", "error")
 	choice(&p, "log.format", c.Log.Format, "text", "json")
 	return p
@@ -52,6 +55,9 @@ func (c Config) Warnings() []Problem {
 func (c Config) listeners(p *problems) {
 	dataHost, dataPort, ok := address(p, "listen", c.Listen)
 	consoleHost, consolePort, ok2 := address(p, "console.listen", c.Console.Listen)
+	if u, err := url.Parse(c.Console.URL); err != nil || c.Console.URL != "" && (u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || strings.Trim(u.Path, "/") != "" || u.RawQuery != "" || u.User != nil) {
+		p.add("console.url", "want a scheme and a host, such as https://weir.example.com")
+	}
 	if !ok || !ok2 || dataPort != consolePort || dataPort == "0" {
 		return
 	}

@@ -58,8 +58,9 @@ type Source interface {
 
 // Options configure a ring. The zero value is the default.
 type Options struct {
-	MaxStale time.Duration // how long keys are trusted while the source cannot be reached; 0: for ever
-	Logger   *slog.Logger  // nil: slog.Default
+	MaxStale time.Duration    // how long keys are trusted while the source cannot be reached; 0: for ever
+	Logger   *slog.Logger     // nil: slog.Default
+	Now      func() time.Time // by which keys expire; nil: time.Now
 }
 
 // Ring is the snapshot. Its methods are safe for concurrent use.
@@ -89,6 +90,9 @@ type customerName struct{ org, external string }
 func New(src Source, o Options) *Ring {
 	if o.Logger == nil {
 		o.Logger = slog.Default()
+	}
+	if o.Now == nil {
+		o.Now = time.Now
 	}
 	return &Ring{src: src, opts: o, start: time.Now()}
 }
@@ -215,7 +219,7 @@ func (r *Ring) Lookup(secret []byte) (*metering.Principal, error) {
 		return nil, ErrStale
 	case p == nil:
 		return nil, ErrUnknown
-	case p.Key.Expires != 0 && p.Key.Expires <= metering.MicrosOf(time.Now()):
+	case p.Key.Expires != 0 && p.Key.Expires <= metering.MicrosOf(r.opts.Now()):
 		return nil, ErrExpired
 	case p.Customer.Archived != 0:
 		return nil, ErrArchived
