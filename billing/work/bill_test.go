@@ -10,14 +10,15 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/weirhq/weir/billing"
+	"github.com/weirhq/weir/billing/billingtest"
 	"github.com/weirhq/weir/billing/period"
 	"github.com/weirhq/weir/metering"
 )
 
-func wantTotals(w *world, want ...int64) []billing.Account {
+func wantTotals(w *billingtest.World, want ...int64) []billing.Account {
 	w.Helper()
-	list := w.invoices()
-	if diff := cmp.Diff(want, totals(list)); diff != "" {
+	list := w.Invoices()
+	if diff := cmp.Diff(want, billingtest.Totals(list)); diff != "" {
 		w.Errorf("totals of the invoices (-want +got):\n%s", diff)
 	}
 	return list
@@ -26,22 +27,22 @@ func wantTotals(w *world, want ...int64) []billing.Account {
 // TestFirstBill is the guide in one go: usage, close, charge, audit. P12, P11.
 func TestFirstBill(t *testing.T) {
 	t.Parallel()
-	onBoth(t, func(w *world) {
-		w.card("good")
-		w.subscribe("2026-01-31T00:00:00Z")
-		w.use("2026-02-03T10:11:12Z", "1000000")
-		w.use("2026-02-27T23:59:59Z", "234567")
-		w.move("2026-02-27T23:59:59Z")
-		if r := w.settle(); r.Closed != 0 {
+	billingtest.OnBoth(t, func(w *billingtest.World) {
+		w.Card("good")
+		w.Subscribe("2026-01-31T00:00:00Z")
+		w.Use("2026-02-03T10:11:12Z", "1000000")
+		w.Use("2026-02-27T23:59:59Z", "234567")
+		w.Move("2026-02-27T23:59:59Z")
+		if r := w.Settle(); r.Closed != 0 {
 			w.Errorf("closed before the end: %+v", r)
 		}
-		e, err := w.biller.Estimate(w.Context(), metering.DefaultOrg, w.customer.ID, w.at())
-		w.must(err)
+		e, err := w.Biller.Estimate(w.Context(), metering.DefaultOrg, w.Customer.ID, w.At())
+		w.Must(err)
 		if len(e.Invoices) != 1 || e.Invoices[0].Total.String() != "12.35 USD" || e.Invoices[0].Number != "" || len(e.Unbilled) != 0 {
 			w.Errorf("estimate %+v", e)
 		}
-		w.move("2026-02-28T00:00:01Z") // an anchor on the 31st, P03
-		if r := w.settle(); r.Closed != 1 || r.Paid != 1 {
+		w.Move("2026-02-28T00:00:01Z") // an anchor on the 31st, P03
+		if r := w.Settle(); r.Closed != 1 || r.Paid != 1 {
 			w.Errorf("report %+v", r)
 		}
 		list := wantTotals(w, 1235)
@@ -49,16 +50,16 @@ func TestFirstBill(t *testing.T) {
 			return
 		}
 		v, l := list[0].Invoice, list[0].Invoice.Lines[0]
-		if list[0].State != billing.InvoicePaid || list[0].Due.Minor != 0 || v.Number != "INV-000001" || v.Period.End != instant("2026-02-28T00:00:00Z") {
+		if list[0].State != billing.InvoicePaid || list[0].Due.Minor != 0 || v.Number != "INV-000001" || v.Period.End != billingtest.Instant("2026-02-28T00:00:00Z") {
 			w.Errorf("invoice %+v", list[0])
 		}
 		if l.Quantity.String() != "1234567" || l.Exact != "12.34567" || l.Rounding != "0.00433" || l.Price.Per != 1000 || l.Events != 2 {
 			w.Errorf("line %+v", l)
 		}
-		if minor, n := w.bank.taken(); minor != 1235 || n != 1 {
+		if minor, n := w.Bank.Taken(); minor != 1235 || n != 1 {
 			w.Errorf("the bank took %d in %d charges", minor, n)
 		}
-		if r := w.settle(); r.Closed != 0 || r.Paid != 0 {
+		if r := w.Settle(); r.Closed != 0 || r.Paid != 0 {
 			w.Errorf("settled again: %+v", r)
 		}
 	})
@@ -73,20 +74,20 @@ func TestPeriods_tile(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	onBoth(t, func(w *world) {
-		p := w.product("P", []billing.Price{w.price("1", 1)})
-		s := w.contract(p, "2026-01-31T05:00:00Z", func(s *billing.Subscription) {
+	billingtest.OnBoth(t, func(w *billingtest.World) {
+		p := w.Product("P", []billing.Price{w.Price("1", 1)})
+		s := w.Contract(p, "2026-01-31T05:00:00Z", func(s *billing.Subscription) {
 			s.Anchor = period.Anchor{Year: 2026, Month: 1, Day: 31, Zone: zone, Months: 1}
 		})
 		var want []int64
 		for k := range 12 {
 			span := s.Anchor.Period(k)
-			w.use(span.Start.Time().Format(time.RFC3339Nano), "1")
-			w.use((span.End - 1).Time().Format(time.RFC3339Nano), "10")
+			w.Use(span.Start.Time().Format(time.RFC3339Nano), "1")
+			w.Use((span.End - 1).Time().Format(time.RFC3339Nano), "10")
 			want = append(want, 1100)
 		}
-		w.move("2027-02-01T00:00:00Z")
-		if r := w.settle(); r.Closed != 12 {
+		w.Move("2027-02-01T00:00:00Z")
+		if r := w.Settle(); r.Closed != 12 {
 			w.Errorf("closed %d periods", r.Closed)
 		}
 		list := wantTotals(w, want...)
@@ -95,7 +96,7 @@ func TestPeriods_tile(t *testing.T) {
 				w.Errorf("invoice %d starts at %v, the one before ends at %v", i, a.Invoice.Period.Start.Time(), list[i-1].Invoice.Period.End.Time())
 			}
 		}
-		if march := list[2].Invoice.Period; march.Start != instant("2026-03-31T04:00:00Z") {
+		if march := list[2].Invoice.Period; march.Start != billingtest.Instant("2026-03-31T04:00:00Z") {
 			w.Errorf("the third period starts at %v", march.Start.Time())
 		}
 	})
@@ -105,47 +106,47 @@ func TestPeriods_tile(t *testing.T) {
 // its middle, and each unit at the price it was used under.
 func TestSwitch(t *testing.T) {
 	t.Parallel()
-	onBoth(t, func(w *world) {
-		a := w.product("A", []billing.Price{w.price("1", 1)})
-		b := w.product("B", []billing.Price{w.price("0.10", 1)})
-		s := w.contract(a, "2026-02-01T00:00:00Z")
+	billingtest.OnBoth(t, func(w *billingtest.World) {
+		a := w.Product("A", []billing.Price{w.Price("1", 1)})
+		b := w.Product("B", []billing.Price{w.Price("0.10", 1)})
+		s := w.Contract(a, "2026-02-01T00:00:00Z")
 		org := metering.DefaultOrg
 		step := func(at string, do func(now metering.Micros) error) {
-			w.move(at)
-			w.must(do(w.at()))
+			w.Move(at)
+			w.Must(do(w.At()))
 		}
-		w.use("2026-02-02T00:30:00Z", "3")
+		w.Use("2026-02-02T00:30:00Z", "3")
 		step("2026-02-03T00:00:00Z", func(now metering.Micros) error {
-			_, err := w.store.SwitchProduct(w.Context(), org, s.ID, billing.Phase{From: now, Product: b.ID}, now)
+			_, err := w.Store.SwitchProduct(w.Context(), org, s.ID, billing.Phase{From: now, Product: b.ID}, now)
 			return err
 		})
-		w.use("2026-02-03T00:00:00Z", "50")
+		w.Use("2026-02-03T00:00:00Z", "50")
 		step("2026-02-04T10:30:00Z", func(now metering.Micros) error {
-			v := w.price("0.20", 1)
+			v := w.Price("0.20", 1)
 			v.Product = b.ID
-			_, err := w.store.AddPrice(w.Context(), org, v, now)
+			_, err := w.Store.AddPrice(w.Context(), org, v, now)
 			return err
 		})
-		w.use("2026-02-04T10:29:59.999999Z", "5")
-		w.use("2026-02-04T10:30:00Z", "7")
+		w.Use("2026-02-04T10:29:59.999999Z", "5")
+		w.Use("2026-02-04T10:30:00Z", "7")
 		step("2026-02-05T00:00:00Z", func(now metering.Micros) error {
-			_, err := w.store.SwitchProduct(w.Context(), org, s.ID, billing.Phase{From: now, Product: "A"}, now)
+			_, err := w.Store.SwitchProduct(w.Context(), org, s.ID, billing.Phase{From: now, Product: "A"}, now)
 			return err
 		})
-		w.use("2026-02-06T00:00:00Z", "2")
-		w.move("2026-03-01T00:00:00Z")
-		w.settle()
+		w.Use("2026-02-06T00:00:00Z", "2")
+		w.Move("2026-03-01T00:00:00Z")
+		w.Settle()
 		// 3 + 2 at 1.00, 50 + 5 at 0.10, 7 at 0.20
 		list := wantTotals(w, 300+550+140+200)
 		if n := len(list[0].Invoice.Lines); n != 4 {
 			w.Errorf("%d lines", n)
 		}
-		if _, err := w.store.SwitchProduct(w.Context(), org, s.ID, billing.Phase{From: w.at() - 1, Product: b.ID}, w.at()); !errors.Is(err, metering.ErrInvalid) {
+		if _, err := w.Store.SwitchProduct(w.Context(), org, s.ID, billing.Phase{From: w.At() - 1, Product: b.ID}, w.At()); !errors.Is(err, metering.ErrInvalid) {
 			w.Errorf("a switch in the past: %v", err)
 		}
-		v := w.price("9", 1)
-		v.Product, v.From = b.ID, w.at()-1
-		if _, err := w.store.AddPrice(w.Context(), org, v, w.at()); !errors.Is(err, metering.ErrInvalid) {
+		v := w.Price("9", 1)
+		v.Product, v.From = b.ID, w.At()-1
+		if _, err := w.Store.AddPrice(w.Context(), org, v, w.At()); !errors.Is(err, metering.ErrInvalid) {
 			w.Errorf("a price in the past: %v", err)
 		}
 	})
@@ -154,30 +155,30 @@ func TestSwitch(t *testing.T) {
 // TestIncluded: included units are those of a period, whatever its prices.
 func TestIncluded(t *testing.T) {
 	t.Parallel()
-	onBoth(t, func(w *world) {
-		v := w.price("1", 1)
-		v.Included = number("10")
-		p := w.product("P", []billing.Price{v})
-		w.contract(p, "2026-02-01T00:00:00Z")
-		w.use("2026-02-02T00:00:00Z", "8")
-		w.move("2026-02-10T00:00:00Z")
-		v = w.price("2", 1)
-		v.Product, v.Included = p.ID, number("10")
-		_, err := w.store.AddPrice(w.Context(), metering.DefaultOrg, v, w.at())
-		w.must(err)
-		w.use("2026-02-11T00:00:00Z", "5")
-		w.move("2026-04-01T00:00:00Z")
-		w.use("2026-03-11T00:00:00Z", "9")
-		w.settle()
+	billingtest.OnBoth(t, func(w *billingtest.World) {
+		v := w.Price("1", 1)
+		v.Included = billingtest.Number("10")
+		p := w.Product("P", []billing.Price{v})
+		w.Contract(p, "2026-02-01T00:00:00Z")
+		w.Use("2026-02-02T00:00:00Z", "8")
+		w.Move("2026-02-10T00:00:00Z")
+		v = w.Price("2", 1)
+		v.Product, v.Included = p.ID, billingtest.Number("10")
+		_, err := w.Store.AddPrice(w.Context(), metering.DefaultOrg, v, w.At())
+		w.Must(err)
+		w.Use("2026-02-11T00:00:00Z", "5")
+		w.Move("2026-04-01T00:00:00Z")
+		w.Use("2026-03-11T00:00:00Z", "9")
+		w.Settle()
 		list := wantTotals(w, 600, 0)
 		if free := list[0].Invoice.Lines[1].Free; free.String() != "2" {
 			w.Errorf("%s units of the second price are included", free)
 		}
 		// A late unit under the first price takes an included one from the second.
-		w.use("2026-02-03T00:00:00Z", "1")
-		w.move("2026-05-01T00:00:00Z")
-		w.use("2026-04-03T00:00:00Z", "1")
-		w.settle()
+		w.Use("2026-02-03T00:00:00Z", "1")
+		w.Move("2026-05-01T00:00:00Z")
+		w.Use("2026-04-03T00:00:00Z", "1")
+		w.Settle()
 		wantTotals(w, 600, 0, 200)
 	})
 }
@@ -185,21 +186,21 @@ func TestIncluded(t *testing.T) {
 // TestCancel is P07: at once, and what was used until then is invoiced.
 func TestCancel(t *testing.T) {
 	t.Parallel()
-	onBoth(t, func(w *world) {
-		s := w.contract(w.product("P", []billing.Price{w.price("1", 1)}), "2026-02-01T00:00:00Z")
-		w.use("2026-02-02T00:00:00Z", "3")
-		w.move("2026-02-10T00:00:00Z")
-		_, err := w.store.EndSubscription(w.Context(), metering.DefaultOrg, s.ID, 0, w.at())
-		w.must(err)
-		w.use("2026-02-10T00:00:00Z", "100") // after the end
-		w.move("2026-02-10T00:00:01Z")
-		w.settle()
+	billingtest.OnBoth(t, func(w *billingtest.World) {
+		s := w.Contract(w.Product("P", []billing.Price{w.Price("1", 1)}), "2026-02-01T00:00:00Z")
+		w.Use("2026-02-02T00:00:00Z", "3")
+		w.Move("2026-02-10T00:00:00Z")
+		_, err := w.Store.EndSubscription(w.Context(), metering.DefaultOrg, s.ID, 0, w.At())
+		w.Must(err)
+		w.Use("2026-02-10T00:00:00Z", "100") // after the end
+		w.Move("2026-02-10T00:00:01Z")
+		w.Settle()
 		wantTotals(w, 300)
-		w.move("2026-06-10T00:00:00Z")
-		w.settle()
+		w.Move("2026-06-10T00:00:00Z")
+		w.Settle()
 		wantTotals(w, 300)
-		e, err := w.biller.Estimate(w.Context(), metering.DefaultOrg, w.customer.ID, w.at())
-		w.must(err)
+		e, err := w.Biller.Estimate(w.Context(), metering.DefaultOrg, w.Customer.ID, w.At())
+		w.Must(err)
 		if len(e.Invoices) != 0 || len(e.Unbilled) != 1 || e.Unbilled[0].Quantity.String() != "100" {
 			w.Errorf("estimate after the end: %+v", e)
 		}
@@ -210,17 +211,17 @@ func TestCancel(t *testing.T) {
 // one that starts early enough.
 func TestUnbilled(t *testing.T) {
 	t.Parallel()
-	onBoth(t, func(w *world) {
-		w.use("2026-01-15T00:00:00Z", "4")
-		e, err := w.biller.Estimate(w.Context(), metering.DefaultOrg, w.customer.ID, w.at())
-		w.must(err)
+	billingtest.OnBoth(t, func(w *billingtest.World) {
+		w.Use("2026-01-15T00:00:00Z", "4")
+		e, err := w.Biller.Estimate(w.Context(), metering.DefaultOrg, w.Customer.ID, w.At())
+		w.Must(err)
 		if len(e.Unbilled) != 1 || e.Unbilled[0].Quantity.String() != "4" || e.Unbilled[0].Events != 1 {
 			w.Errorf("unbilled %+v", e.Unbilled)
 		}
-		p := w.product("P", []billing.Price{w.price("1", 1)})
-		w.contract(p, "2026-01-01T00:00:00Z")
-		w.move("2026-02-01T00:00:00Z")
-		w.settle()
+		p := w.Product("P", []billing.Price{w.Price("1", 1)})
+		w.Contract(p, "2026-01-01T00:00:00Z")
+		w.Move("2026-02-01T00:00:00Z")
+		w.Settle()
 		wantTotals(w, 400)
 	})
 }
@@ -229,15 +230,15 @@ func TestUnbilled(t *testing.T) {
 // refused, one after the other is fine, and two at once race for one place.
 func TestOneMeterOnce(t *testing.T) {
 	t.Parallel()
-	onBoth(t, func(w *world) {
-		p := w.product("P", []billing.Price{w.price("1", 1)})
-		q := w.product("Q", []billing.Price{w.price("2", 1)})
+	billingtest.OnBoth(t, func(w *billingtest.World) {
+		p := w.Product("P", []billing.Price{w.Price("1", 1)})
+		q := w.Product("Q", []billing.Price{w.Price("2", 1)})
 		made := make(chan error, 2)
 		for _, product := range []billing.Product{p, q} {
 			go func() {
-				at := instant("2026-02-01T00:00:00Z")
-				_, err := w.store.CreateSubscription(w.Context(), billing.Subscription{
-					Org: metering.DefaultOrg, Customer: w.customer.ID, Anchor: period.AnchorAt(at, time.UTC, 1), Start: at,
+				at := billingtest.Instant("2026-02-01T00:00:00Z")
+				_, err := w.Store.CreateSubscription(w.Context(), billing.Subscription{
+					Org: metering.DefaultOrg, Customer: w.Customer.ID, Anchor: period.AnchorAt(at, time.UTC, 1), Start: at,
 					Phases: []billing.Phase{{From: at, Product: product.ID}},
 				})
 				made <- err
@@ -247,18 +248,18 @@ func TestOneMeterOnce(t *testing.T) {
 		if (first == nil) == (second == nil) || !errors.Is(errors.Join(first, second), metering.ErrConflict) {
 			w.Fatalf("two at once: %v and %v", first, second)
 		}
-		w.use("2026-02-02T00:00:00Z", "1")
-		subs, _, err := w.store.Subscriptions(w.Context(), metering.DefaultOrg, w.customer.ID, 10, "")
-		w.must(err)
-		w.move("2026-02-20T00:00:00Z")
-		_, err = w.store.EndSubscription(w.Context(), metering.DefaultOrg, subs[0].ID, 0, w.at())
-		w.must(err)
-		w.contract(q, "2026-02-20T00:00:00Z")
-		w.use("2026-02-21T00:00:00Z", "1")
-		w.move("2026-03-20T00:00:00Z")
-		w.settle()
-		list := w.invoices()
-		if got := totals(list); len(got) != 2 || got[1] != 200 {
+		w.Use("2026-02-02T00:00:00Z", "1")
+		subs, _, err := w.Store.Subscriptions(w.Context(), metering.DefaultOrg, w.Customer.ID, 10, "")
+		w.Must(err)
+		w.Move("2026-02-20T00:00:00Z")
+		_, err = w.Store.EndSubscription(w.Context(), metering.DefaultOrg, subs[0].ID, 0, w.At())
+		w.Must(err)
+		w.Contract(q, "2026-02-20T00:00:00Z")
+		w.Use("2026-02-21T00:00:00Z", "1")
+		w.Move("2026-03-20T00:00:00Z")
+		w.Settle()
+		list := w.Invoices()
+		if got := billingtest.Totals(list); len(got) != 2 || got[1] != 200 {
 			w.Errorf("totals %v", got)
 		}
 	})
@@ -268,20 +269,20 @@ func TestOneMeterOnce(t *testing.T) {
 // invoice says which.
 func TestTrial(t *testing.T) {
 	t.Parallel()
-	onBoth(t, func(w *world) {
+	billingtest.OnBoth(t, func(w *billingtest.World) {
 		for _, rule := range []billing.TrialRule{billing.TrialFree, billing.TrialBilled} {
-			w.customer = w.addCustomer(string(rule))
-			p := w.product(string(rule), []billing.Price{w.price("1", 1)}, func(p *billing.Product) { p.TrialDays, p.TrialUsage = 14, rule })
-			w.contract(p, "2026-02-01T00:00:00Z")
-			w.use("2026-02-14T23:59:59Z", "5")
-			w.use("2026-02-15T00:00:00Z", "2")
+			w.Customer = w.AddCustomer(string(rule))
+			p := w.Product(string(rule), []billing.Price{w.Price("1", 1)}, func(p *billing.Product) { p.TrialDays, p.TrialUsage = 14, rule })
+			w.Contract(p, "2026-02-01T00:00:00Z")
+			w.Use("2026-02-14T23:59:59Z", "5")
+			w.Use("2026-02-15T00:00:00Z", "2")
 		}
-		w.move("2026-03-01T00:00:00Z")
-		w.settle()
+		w.Move("2026-03-01T00:00:00Z")
+		w.Settle()
 		wantTotals(w, 700) // billed
-		c, err := w.usage.Customer(w.Context(), metering.DefaultOrg, string(billing.TrialFree))
-		w.must(err)
-		w.customer.ID = c.ID
+		c, err := w.Usage.Customer(w.Context(), metering.DefaultOrg, string(billing.TrialFree))
+		w.Must(err)
+		w.Customer.ID = c.ID
 		list := wantTotals(w, 200)
 		lines := list[0].Invoice.Lines
 		if len(lines) != 2 || lines[0].Kind != billing.LineTrial || lines[0].Quantity.String() != "5" || len(list[0].Invoice.Notes) == 0 {
@@ -294,24 +295,24 @@ func TestTrial(t *testing.T) {
 // what the events give, which the audit computes one by one.
 func TestAggregations(t *testing.T) {
 	t.Parallel()
-	onBoth(t, func(w *world) {
+	billingtest.OnBoth(t, func(w *billingtest.World) {
 		var prices []billing.Price
 		for _, f := range []metering.Aggregation{metering.AggregateAvg, metering.AggregateMax, metering.AggregateMin, metering.AggregateCount, metering.AggregateUnique} {
 			m := metering.Meter{Org: metering.DefaultOrg, Name: string(f), Aggregate: metering.Aggregate{Func: f, Property: "n"}, Filter: metering.Filter{Conjunction: metering.And}}
 			if f == metering.AggregateCount {
 				m.Aggregate.Property = ""
 			}
-			m, err := w.usage.CreateMeter(w.Context(), m)
-			w.must(err)
-			prices = append(prices, billing.Price{Meter: m.ID, Model: billing.PerUnit, Currency: billing.USD, Amount: number("1"), Per: 1})
+			m, err := w.Usage.CreateMeter(w.Context(), m)
+			w.Must(err)
+			prices = append(prices, billing.Price{Meter: m.ID, Model: billing.PerUnit, Currency: billing.USD, Amount: billingtest.Number("1"), Per: 1})
 		}
-		w.contract(w.product("P", prices), "2026-02-01T00:30:00Z")
+		w.Contract(w.Product("P", prices), "2026-02-01T00:30:00Z")
 		for i, n := range []string{"3", "4", "3", "7.25"} {
-			w.use(time.Date(2026, 2, 1+i, 0, 40+i, 0, 0, time.UTC).Format(time.RFC3339), "1", `"n":`+n)
+			w.Use(time.Date(2026, 2, 1+i, 0, 40+i, 0, 0, time.UTC).Format(time.RFC3339), "1", `"n":`+n)
 		}
-		w.move("2026-03-01T00:30:00Z")
-		w.settle()
-		list := w.invoices()
+		w.Move("2026-03-01T00:30:00Z")
+		w.Settle()
+		list := w.Invoices()
 		got := map[string]string{}
 		for _, l := range list[0].Invoice.Lines {
 			got[l.MeterName] = l.Quantity.String()
@@ -326,21 +327,21 @@ func TestAggregations(t *testing.T) {
 // is a line of the next invoice, and the bytes of the first never change.
 func TestFinal(t *testing.T) {
 	t.Parallel()
-	onBoth(t, func(w *world) {
-		w.subscribe("2026-02-01T00:00:00Z")
-		w.use("2026-02-10T00:00:00Z", "1499")
-		w.move("2026-03-01T00:00:00Z")
-		w.settle()
+	billingtest.OnBoth(t, func(w *billingtest.World) {
+		w.Subscribe("2026-02-01T00:00:00Z")
+		w.Use("2026-02-10T00:00:00Z", "1499")
+		w.Move("2026-03-01T00:00:00Z")
+		w.Settle()
 		first := wantTotals(w, 1)[0]
-		document, _, err := w.store.Document(w.Context(), metering.DefaultOrg, first.Invoice.ID)
-		w.must(err)
-		w.use("2026-02-11T00:00:00Z", "1") // 1,500 tokens are 0.015, which is 0.02
-		if r := w.audit(first.Invoice.ID); r.Late != 1 {
+		document, _, err := w.Store.Document(w.Context(), metering.DefaultOrg, first.Invoice.ID)
+		w.Must(err)
+		w.Use("2026-02-11T00:00:00Z", "1") // 1,500 tokens are 0.015, which is 0.02
+		if r := w.Audit(first.Invoice.ID); r.Late != 1 {
 			w.Errorf("%d events came late", r.Late)
 		}
-		w.use("2026-03-11T00:00:00Z", "1000")
-		w.move("2026-04-01T00:00:00Z")
-		w.settle()
+		w.Use("2026-03-11T00:00:00Z", "1000")
+		w.Move("2026-04-01T00:00:00Z")
+		w.Settle()
 		second := wantTotals(w, 1, 2)[1]
 		kinds := []billing.LineKind{}
 		for _, l := range second.Invoice.Lines {
@@ -349,8 +350,8 @@ func TestFinal(t *testing.T) {
 		if !slices.Equal(kinds, []billing.LineKind{billing.LineAdjustment, billing.LineUsage}) || second.Invoice.Lines[0].Corrects != first.Invoice.Number {
 			w.Errorf("lines %+v", second.Invoice.Lines)
 		}
-		again, _, err := w.store.Document(w.Context(), metering.DefaultOrg, first.Invoice.ID)
-		w.must(err)
+		again, _, err := w.Store.Document(w.Context(), metering.DefaultOrg, first.Invoice.ID)
+		w.Must(err)
 		if !bytes.Equal(document, again) {
 			w.Error("the first invoice has changed")
 		}
@@ -360,17 +361,17 @@ func TestFinal(t *testing.T) {
 // TestTestKeys: what test keys used is on no invoice.
 func TestTestKeys(t *testing.T) {
 	t.Parallel()
-	onBoth(t, func(w *world) {
-		w.subscribe("2026-02-01T00:00:00Z")
+	billingtest.OnBoth(t, func(w *billingtest.World) {
+		w.Subscribe("2026-02-01T00:00:00Z")
 		id, err := metering.NewID()
-		w.must(err)
-		_, err = w.usage.Ingest(w.Context(), metering.DefaultOrg, []*metering.Event{{
-			Call: metering.Call{ID: id, Org: metering.DefaultOrg, Customer: w.customer.ID, At: instant("2026-02-05T00:00:00Z"), Test: true},
+		w.Must(err)
+		_, err = w.Usage.Ingest(w.Context(), metering.DefaultOrg, []*metering.Event{{
+			Call: metering.Call{ID: id, Org: metering.DefaultOrg, Customer: w.Customer.ID, At: billingtest.Instant("2026-02-05T00:00:00Z"), Test: true},
 			Name: metering.EventLLM, Properties: []byte(`{"totalTokens":1000000}`),
 		}})
-		w.must(err)
-		w.move("2026-03-01T00:00:00Z")
-		if r := w.settle(); r.Closed != 1 || len(r.Invoices) != 0 {
+		w.Must(err)
+		w.Move("2026-03-01T00:00:00Z")
+		if r := w.Settle(); r.Closed != 1 || len(r.Invoices) != 0 {
 			w.Errorf("report %+v", r)
 		}
 	})

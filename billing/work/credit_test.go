@@ -4,66 +4,38 @@ import (
 	"errors"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
 
 	"github.com/weirhq/weir/billing"
+	"github.com/weirhq/weir/billing/billingtest"
 	"github.com/weirhq/weir/metering"
 )
-
-// grant gives the customer credit.
-func (w *world) grant(g billing.Grant) billing.Grant {
-	w.Helper()
-	g.Org, g.Customer, g.Created = metering.DefaultOrg, w.customer.ID, w.at()
-	g, err := w.store.CreateGrant(w.Context(), g)
-	w.must(err)
-	return g
-}
-
-// left is what remains of each grant, in the order of their use.
-func (w *world) left() []string {
-	w.Helper()
-	grants, err := w.store.Grants(w.Context(), metering.DefaultOrg, w.customer.ID)
-	w.must(err)
-	var out []string
-	for _, g := range grants {
-		out = append(out, g.Note+" "+g.Remaining().String())
-	}
-	return out
-}
-
-func (w *world) wantLeft(want ...string) {
-	w.Helper()
-	if diff := cmp.Diff(want, w.left()); diff != "" {
-		w.Errorf("credit left (-want +got):\n%s", diff)
-	}
-}
 
 // TestCredit_units: units come after what is included and before the price, in
 // the order of priority, expiry and age, P13; a pack bought before the
 // subscription is there after it starts and after each renewal, P04.
 func TestCredit_units(t *testing.T) {
 	t.Parallel()
-	onBoth(t, func(w *world) {
-		w.grant(billing.Grant{Meter: w.meter, Issued: number("100"), Note: "pack"})
-		w.grant(billing.Grant{Meter: w.meter, Issued: number("20"), Note: "soon", Expires: instant("2026-06-01T00:00:00Z")})
-		w.grant(billing.Grant{Meter: w.meter, Issued: number("5"), Note: "first", Priority: -1})
-		v := w.price("1", 1)
-		v.Included = number("10")
-		w.contract(w.product("P", []billing.Price{v}), "2026-02-01T00:00:00Z")
-		w.wantLeft("first 5", "soon 20", "pack 100")
-		w.use("2026-02-10T00:00:00Z", "42")
-		w.move("2026-03-01T00:00:00Z")
-		w.settle()
-		w.wantLeft("first 0", "soon 0", "pack 93")
-		w.use("2026-03-10T00:00:00Z", "10")
-		w.move("2026-04-01T00:00:00Z")
-		w.settle()
-		w.wantLeft("first 0", "soon 0", "pack 93")
-		w.use("2026-04-10T00:00:00Z", "104")
-		w.move("2026-05-01T00:00:00Z")
-		w.settle()
-		w.wantLeft("first 0", "soon 0", "pack 0")
+	billingtest.OnBoth(t, func(w *billingtest.World) {
+		w.Grant(billing.Grant{Meter: w.Meter, Issued: billingtest.Number("100"), Note: "pack"})
+		w.Grant(billing.Grant{Meter: w.Meter, Issued: billingtest.Number("20"), Note: "soon", Expires: billingtest.Instant("2026-06-01T00:00:00Z")})
+		w.Grant(billing.Grant{Meter: w.Meter, Issued: billingtest.Number("5"), Note: "first", Priority: -1})
+		v := w.Price("1", 1)
+		v.Included = billingtest.Number("10")
+		w.Contract(w.Product("P", []billing.Price{v}), "2026-02-01T00:00:00Z")
+		w.WantLeft("first 5", "soon 20", "pack 100")
+		w.Use("2026-02-10T00:00:00Z", "42")
+		w.Move("2026-03-01T00:00:00Z")
+		w.Settle()
+		w.WantLeft("first 0", "soon 0", "pack 93")
+		w.Use("2026-03-10T00:00:00Z", "10")
+		w.Move("2026-04-01T00:00:00Z")
+		w.Settle()
+		w.WantLeft("first 0", "soon 0", "pack 93")
+		w.Use("2026-04-10T00:00:00Z", "104")
+		w.Move("2026-05-01T00:00:00Z")
+		w.Settle()
+		w.WantLeft("first 0", "soon 0", "pack 0")
 		list := wantTotals(w, 0, 0, 100)
 		if l := list[0].Invoice.Lines[0]; l.Free.String() != "10" || l.Covered.String() != "32" || !l.Charged.IsZero() || len(l.Uses) != 3 {
 			w.Errorf("line %+v", l)
@@ -75,24 +47,24 @@ func TestCredit_units(t *testing.T) {
 // after; what is left is booked as expired once no open period can use it.
 func TestCredit_expiry(t *testing.T) {
 	t.Parallel()
-	onBoth(t, func(w *world) {
-		w.grant(billing.Grant{Meter: w.meter, Issued: number("50"), Note: "half month", Expires: instant("2026-02-15T10:30:00Z")})
-		w.grant(billing.Grant{Meter: w.meter, Issued: number("4"), Note: "always", Priority: 1})
-		w.contract(w.product("P", []billing.Price{w.price("1", 1)}), "2026-02-01T00:00:00Z")
-		w.use("2026-02-15T10:29:59.999999Z", "30")
-		w.use("2026-02-15T10:30:00Z", "10")
-		w.move("2026-02-20T00:00:00Z")
-		if r := w.settle(); r.Expired != 0 {
+	billingtest.OnBoth(t, func(w *billingtest.World) {
+		w.Grant(billing.Grant{Meter: w.Meter, Issued: billingtest.Number("50"), Note: "half month", Expires: billingtest.Instant("2026-02-15T10:30:00Z")})
+		w.Grant(billing.Grant{Meter: w.Meter, Issued: billingtest.Number("4"), Note: "always", Priority: 1})
+		w.Contract(w.Product("P", []billing.Price{w.Price("1", 1)}), "2026-02-01T00:00:00Z")
+		w.Use("2026-02-15T10:29:59.999999Z", "30")
+		w.Use("2026-02-15T10:30:00Z", "10")
+		w.Move("2026-02-20T00:00:00Z")
+		if r := w.Settle(); r.Expired != 0 {
 			w.Error("expired while its period is open")
 		}
-		w.move("2026-03-01T00:00:00Z")
-		if r := w.settle(); r.Expired != 1 {
+		w.Move("2026-03-01T00:00:00Z")
+		if r := w.Settle(); r.Expired != 1 {
 			w.Errorf("report %+v", r)
 		}
 		wantTotals(w, 600)
-		w.wantLeft("half month 0", "always 0")
-		grants, err := w.store.Grants(w.Context(), metering.DefaultOrg, w.customer.ID)
-		w.must(err)
+		w.WantLeft("half month 0", "always 0")
+		grants, err := w.Store.Grants(w.Context(), metering.DefaultOrg, w.Customer.ID)
+		w.Must(err)
 		if grants[0].Used.String() != "30" || grants[0].Expired.String() != "20" {
 			w.Errorf("grant %+v", grants[0])
 		}
@@ -102,22 +74,22 @@ func TestCredit_expiry(t *testing.T) {
 // TestCredit_money pays what is charged, before the card does.
 func TestCredit_money(t *testing.T) {
 	t.Parallel()
-	onBoth(t, func(w *world) {
-		w.card("good")
-		w.grant(billing.Grant{Currency: "USD", Issued: number("10.00"), Note: "welcome"})
-		w.grant(billing.Grant{Currency: "EUR", Issued: number("99"), Note: "other"})
-		w.contract(w.product("P", []billing.Price{w.price("1", 1)}), "2026-02-01T00:00:00Z")
-		w.use("2026-02-10T00:00:00Z", "7")
-		w.move("2026-03-01T00:00:00Z")
-		w.use("2026-03-10T00:00:00Z", "7")
-		w.settle()
-		w.move("2026-04-01T00:00:00Z")
-		w.settle()
+	billingtest.OnBoth(t, func(w *billingtest.World) {
+		w.Card("good")
+		w.Grant(billing.Grant{Currency: "USD", Issued: billingtest.Number("10.00"), Note: "welcome"})
+		w.Grant(billing.Grant{Currency: "EUR", Issued: billingtest.Number("99"), Note: "other"})
+		w.Contract(w.Product("P", []billing.Price{w.Price("1", 1)}), "2026-02-01T00:00:00Z")
+		w.Use("2026-02-10T00:00:00Z", "7")
+		w.Move("2026-03-01T00:00:00Z")
+		w.Use("2026-03-10T00:00:00Z", "7")
+		w.Settle()
+		w.Move("2026-04-01T00:00:00Z")
+		w.Settle()
 		list := wantTotals(w, 0, 400)
 		if v := list[1].Invoice; v.Subtotal.Minor != 700 || v.Credit.Minor != 300 || list[0].State != billing.InvoicePaid {
 			w.Errorf("invoice %+v", v)
 		}
-		if minor, n := w.bank.taken(); minor != 400 || n != 1 {
+		if minor, n := w.Bank.Taken(); minor != 400 || n != 1 {
 			w.Errorf("the bank took %d in %d charges", minor, n)
 		}
 	})
@@ -126,24 +98,24 @@ func TestCredit_money(t *testing.T) {
 // TestCredit_void takes back what is left and nothing of what was used.
 func TestCredit_void(t *testing.T) {
 	t.Parallel()
-	onBoth(t, func(w *world) {
-		g := w.grant(billing.Grant{Meter: w.meter, Issued: number("10"), Note: "g"})
-		w.contract(w.product("P", []billing.Price{w.price("1", 1)}), "2026-02-01T00:00:00Z")
-		w.use("2026-02-10T00:00:00Z", "4")
-		w.move("2026-03-01T00:00:00Z")
-		w.settle()
+	billingtest.OnBoth(t, func(w *billingtest.World) {
+		g := w.Grant(billing.Grant{Meter: w.Meter, Issued: billingtest.Number("10"), Note: "g"})
+		w.Contract(w.Product("P", []billing.Price{w.Price("1", 1)}), "2026-02-01T00:00:00Z")
+		w.Use("2026-02-10T00:00:00Z", "4")
+		w.Move("2026-03-01T00:00:00Z")
+		w.Settle()
 		for range 2 {
-			v, err := w.store.VoidGrant(w.Context(), metering.DefaultOrg, g.ID, w.at())
-			w.must(err)
+			v, err := w.Store.VoidGrant(w.Context(), metering.DefaultOrg, g.ID, w.At())
+			w.Must(err)
 			if v.Voided.String() != "6" || v.Used.String() != "4" {
 				w.Errorf("voided %+v", v)
 			}
 		}
-		w.use("2026-03-10T00:00:00Z", "4")
-		w.move("2026-04-01T00:00:00Z")
-		w.settle()
+		w.Use("2026-03-10T00:00:00Z", "4")
+		w.Move("2026-04-01T00:00:00Z")
+		w.Settle()
 		wantTotals(w, 0, 400)
-		if _, err := w.store.VoidGrant(w.Context(), "another", g.ID, w.at()); !errors.Is(err, metering.ErrNotFound) {
+		if _, err := w.Store.VoidGrant(w.Context(), "another", g.ID, w.At()); !errors.Is(err, metering.ErrNotFound) {
 			w.Errorf("voided by another organisation: %v", err)
 		}
 	})
@@ -152,26 +124,26 @@ func TestCredit_void(t *testing.T) {
 // TestCredit_refuses what is no credit.
 func TestCredit_refuses(t *testing.T) {
 	t.Parallel()
-	onBoth(t, func(w *world) {
+	billingtest.OnBoth(t, func(w *billingtest.World) {
 		for name, g := range map[string]billing.Grant{
-			"nothing":          {Currency: "USD", Issued: number("0")},
-			"less":             {Currency: "USD", Issued: number("-1")},
-			"half a cent":      {Currency: "USD", Issued: number("0.005")},
-			"both":             {Currency: "USD", Meter: w.meter, Issued: number("1")},
-			"neither":          {Issued: number("1")},
-			"no currency":      {Currency: "usd", Issued: number("1")},
-			"expired at birth": {Currency: "USD", Issued: number("1"), Expires: w.at()},
+			"nothing":          {Currency: "USD", Issued: billingtest.Number("0")},
+			"less":             {Currency: "USD", Issued: billingtest.Number("-1")},
+			"half a cent":      {Currency: "USD", Issued: billingtest.Number("0.005")},
+			"both":             {Currency: "USD", Meter: w.Meter, Issued: billingtest.Number("1")},
+			"neither":          {Issued: billingtest.Number("1")},
+			"no currency":      {Currency: "usd", Issued: billingtest.Number("1")},
+			"expired at birth": {Currency: "USD", Issued: billingtest.Number("1"), Expires: w.At()},
 		} {
-			g.Org, g.Customer, g.Created = metering.DefaultOrg, w.customer.ID, w.at()
-			if _, err := w.store.CreateGrant(w.Context(), g); !errors.Is(err, metering.ErrInvalid) {
+			g.Org, g.Customer, g.Created = metering.DefaultOrg, w.Customer.ID, w.At()
+			if _, err := w.Store.CreateGrant(w.Context(), g); !errors.Is(err, metering.ErrInvalid) {
 				w.Errorf("%s: %v", name, err)
 			}
 		}
-		g := billing.Grant{Org: metering.DefaultOrg, Customer: w.customer.ID, Meter: "none", Issued: number("1"), Created: w.at()}
-		if _, err := w.store.CreateGrant(w.Context(), g); !errors.Is(err, metering.ErrNotFound) {
+		g := billing.Grant{Org: metering.DefaultOrg, Customer: w.Customer.ID, Meter: "none", Issued: billingtest.Number("1"), Created: w.At()}
+		if _, err := w.Store.CreateGrant(w.Context(), g); !errors.Is(err, metering.ErrNotFound) {
 			w.Errorf("units of no meter: %v", err)
 		}
-		w.wantLeft()
+		w.WantLeft()
 	})
 }
 
@@ -180,20 +152,22 @@ func TestCredit_refuses(t *testing.T) {
 // each period would have been, less what grants cover, B08, B16.
 func TestPieces(t *testing.T) {
 	t.Parallel()
-	newWorldFor := func(t *testing.T) *world { return newWorld(t, "sqlite:"+t.TempDir()+"/weir.db") }
+	newWorldFor := func(t *testing.T) *billingtest.World {
+		return billingtest.NewWorld(t, "sqlite:"+t.TempDir()+"/weir.db")
+	}
 	w := newWorldFor(t)
 	round := 0
 	rapid.Check(t, func(r *rapid.T) {
 		round++
-		w.customer = w.addCustomer(string(rune('a'+round%26)) + r.Name() + time36(round))
-		w.move("2026-01-31T12:00:00Z")
-		v := w.price("0.013", 7)
-		v.Included = number("20")
-		p := w.product(w.customer.ExternalID, []billing.Price{v})
-		w.contract(p, "2026-02-01T00:00:00Z")
+		w.Customer = w.AddCustomer(string(rune('a'+round%26)) + r.Name() + time36(round))
+		w.Move("2026-01-31T12:00:00Z")
+		v := w.Price("0.013", 7)
+		v.Included = billingtest.Number("20")
+		p := w.Product(w.Customer.ExternalID, []billing.Price{v})
+		w.Contract(p, "2026-02-01T00:00:00Z")
 		issued := rapid.Int64Range(0, 3000).Draw(r, "credit")
 		if issued > 0 {
-			w.grant(billing.Grant{Meter: w.meter, Issued: metering.NumberOf(issued), Note: "g"})
+			w.Grant(billing.Grant{Meter: w.Meter, Issued: metering.NumberOf(issued), Note: "g"})
 		}
 		periods := []string{"2026-02", "2026-03", "2026-04", "2026-05"}
 		ends := []string{"2026-03-01T00:00:00Z", "2026-04-01T00:00:00Z", "2026-05-01T00:00:00Z", "2026-06-01T00:00:00Z", "2026-07-01T00:00:00Z"}
@@ -203,13 +177,13 @@ func TestPieces(t *testing.T) {
 				into := rapid.IntRange(0, min(k, len(periods)-1)).Draw(r, "into")
 				n := rapid.Int64Range(1, 2000).Draw(r, "tokens")
 				used[into] += n
-				w.use(periods[into]+"-10T10:20:30Z", metering.NumberOf(n).String())
+				w.Use(periods[into]+"-10T10:20:30Z", metering.NumberOf(n).String())
 			}
-			w.move(end)
-			w.settle()
+			w.Move(end)
+			w.Settle()
 		}
 		var billed int64
-		for _, a := range w.invoices() {
+		for _, a := range w.Invoices() {
 			billed += a.Invoice.Subtotal.Minor
 		}
 		wantBilled(r, w, used, billed)
@@ -218,10 +192,10 @@ func TestPieces(t *testing.T) {
 
 // wantBilled holds the sum of all lines against the periods priced as a whole,
 // with the units that grants covered of each taken from the lines.
-func wantBilled(r *rapid.T, w *world, used []int64, billed int64) {
+func wantBilled(r *rapid.T, w *billingtest.World, used []int64, billed int64) {
 	covered := make(map[metering.Micros]metering.Number)
 	var credit metering.Number
-	for _, a := range w.invoices() {
+	for _, a := range w.Invoices() {
 		for _, l := range a.Invoice.Lines {
 			covered[l.Span.Start] = l.Covered
 			for _, u := range l.Uses {
@@ -232,7 +206,7 @@ func wantBilled(r *rapid.T, w *world, used []int64, billed int64) {
 	var want int64
 	var sum metering.Number
 	for i, n := range used {
-		start := instant([]string{"2026-02-01T00:00:00Z", "2026-03-01T00:00:00Z", "2026-04-01T00:00:00Z", "2026-05-01T00:00:00Z"}[i])
+		start := billingtest.Instant([]string{"2026-02-01T00:00:00Z", "2026-03-01T00:00:00Z", "2026-04-01T00:00:00Z", "2026-05-01T00:00:00Z"}[i])
 		c := covered[start]
 		sum = sum.Add(c)
 		charged := max(0, n-20-c.Units)

@@ -8,48 +8,49 @@ import (
 	"time"
 
 	"github.com/weirhq/weir/billing"
+	"github.com/weirhq/weir/billing/billingtest"
 	"github.com/weirhq/weir/billing/invoicing"
 	"github.com/weirhq/weir/billing/work"
 	"github.com/weirhq/weir/metering"
 )
 
 // due makes a world whose customer owes one period.
-func due(w *world, card string) {
+func due(w *billingtest.World, card string) {
 	w.Helper()
 	if card != "" {
-		w.card(card)
+		w.Card(card)
 	}
-	w.contract(w.product("P", []billing.Price{w.price("1", 1)}), "2026-02-01T00:00:00Z")
-	w.use("2026-02-10T00:00:00Z", "7")
-	w.move("2026-03-01T00:00:00Z")
+	w.Contract(w.Product("P", []billing.Price{w.Price("1", 1)}), "2026-02-01T00:00:00Z")
+	w.Use("2026-02-10T00:00:00Z", "7")
+	w.Move("2026-03-01T00:00:00Z")
 }
 
 // TestLostReply is F25 and P15: a charge whose reply is lost is unknown until
 // the provider says what became of it, and is taken once.
 func TestLostReply(t *testing.T) {
 	t.Parallel()
-	onBoth(t, func(w *world) {
+	billingtest.OnBoth(t, func(w *billingtest.World) {
 		due(w, "good")
-		w.bank.loseNext, w.bank.hush = 1, true
-		w.settle()
-		list := w.invoices()
+		w.Bank.LoseNext, w.Bank.Hush = 1, true
+		w.Settle()
+		list := w.Invoices()
 		if list[0].State != billing.InvoiceUnknown || list[0].Paid.Minor != 0 {
 			w.Errorf("after the lost reply: %s, paid %s", list[0].State, list[0].Paid)
 		}
-		if _, err := w.worker.Pay(w.Context(), metering.DefaultOrg, list[0].Invoice.ID); !errors.Is(err, metering.ErrConflict) {
+		if _, err := w.Worker.Pay(w.Context(), metering.DefaultOrg, list[0].Invoice.ID); !errors.Is(err, metering.ErrConflict) {
 			w.Errorf("paying what may be paid: %v", err)
 		}
-		w.settle()
-		if s := w.invoices()[0].State; s != billing.InvoiceUnknown {
+		w.Settle()
+		if s := w.Invoices()[0].State; s != billing.InvoiceUnknown {
 			w.Errorf("while the provider is silent: %s", s)
 		}
-		w.bank.silent = false
-		w.settle()
-		w.settle()
-		if a := w.invoices()[0]; a.State != billing.InvoicePaid || a.Paid.Minor != 700 {
+		w.Bank.Silent = false
+		w.Settle()
+		w.Settle()
+		if a := w.Invoices()[0]; a.State != billing.InvoicePaid || a.Paid.Minor != 700 {
 			w.Errorf("in the end: %s, paid %s", a.State, a.Paid)
 		}
-		if minor, n := w.bank.taken(); minor != 700 || n != 1 {
+		if minor, n := w.Bank.Taken(); minor != 700 || n != 1 {
 			w.Errorf("the bank took %d in %d charges", minor, n)
 		}
 	})
@@ -59,17 +60,17 @@ func TestLostReply(t *testing.T) {
 // the same key.
 func TestLostRequest(t *testing.T) {
 	t.Parallel()
-	onBoth(t, func(w *world) {
+	billingtest.OnBoth(t, func(w *billingtest.World) {
 		due(w, "good")
-		w.bank.dropNext = 2
+		w.Bank.DropNext = 2
 		for range 4 {
-			w.settle()
+			w.Settle()
 		}
-		if a := w.invoices()[0]; a.State != billing.InvoicePaid {
+		if a := w.Invoices()[0]; a.State != billing.InvoicePaid {
 			w.Errorf("in the end: %s", a.State)
 		}
-		if minor, n := w.bank.taken(); minor != 700 || n != 1 || w.bank.asked != 3 {
-			w.Errorf("the bank took %d in %d charges and was asked %d times", minor, n, w.bank.asked)
+		if minor, n := w.Bank.Taken(); minor != 700 || n != 1 || w.Bank.Asked != 3 {
+			w.Errorf("the bank took %d in %d charges and was asked %d times", minor, n, w.Bank.Asked)
 		}
 	})
 }
@@ -77,24 +78,24 @@ func TestLostRequest(t *testing.T) {
 // TestDecline: the invoice is unpaid until a new card pays it, at once, P16.
 func TestDecline(t *testing.T) {
 	t.Parallel()
-	onBoth(t, func(w *world) {
+	billingtest.OnBoth(t, func(w *billingtest.World) {
 		due(w, "declines")
-		if r := w.settle(); r.Failed != 1 {
+		if r := w.Settle(); r.Failed != 1 {
 			w.Errorf("report %+v", r)
 		}
-		a := w.invoices()[0]
-		payments, err := w.store.Payments(w.Context(), metering.DefaultOrg, a.Invoice.ID)
-		w.must(err)
+		a := w.Invoices()[0]
+		payments, err := w.Store.Payments(w.Context(), metering.DefaultOrg, a.Invoice.ID)
+		w.Must(err)
 		if a.State != billing.InvoiceFailed || len(payments) != 1 || payments[0].Reason != "card declined" {
 			w.Errorf("invoice %s, payments %+v", a.State, payments)
 		}
-		w.card("good")
-		w.must(w.worker.PayAll(w.Context(), metering.DefaultOrg, w.customer.ID))
-		w.must(w.worker.PayAll(w.Context(), metering.DefaultOrg, w.customer.ID))
-		if a := w.invoices()[0]; a.State != billing.InvoicePaid || a.Due.Minor != 0 {
+		w.Card("good")
+		w.Must(w.Worker.PayAll(w.Context(), metering.DefaultOrg, w.Customer.ID))
+		w.Must(w.Worker.PayAll(w.Context(), metering.DefaultOrg, w.Customer.ID))
+		if a := w.Invoices()[0]; a.State != billing.InvoicePaid || a.Due.Minor != 0 {
 			w.Errorf("with a new card: %s, due %s", a.State, a.Due)
 		}
-		w.balanced()
+		w.Balanced()
 	})
 }
 
@@ -102,13 +103,13 @@ func TestDecline(t *testing.T) {
 // collects it.
 func TestNoCard(t *testing.T) {
 	t.Parallel()
-	onBoth(t, func(w *world) {
+	billingtest.OnBoth(t, func(w *billingtest.World) {
 		due(w, "")
-		w.settle()
-		if a := w.invoices()[0]; a.State != billing.InvoiceOpen || a.Due.Minor != 700 {
+		w.Settle()
+		if a := w.Invoices()[0]; a.State != billing.InvoiceOpen || a.Due.Minor != 700 {
 			w.Errorf("invoice %s, due %s", a.State, a.Due)
 		}
-		if _, err := w.worker.Pay(w.Context(), metering.DefaultOrg, "INV-000001"); !errors.Is(err, metering.ErrNotFound) {
+		if _, err := w.Worker.Pay(w.Context(), metering.DefaultOrg, "INV-000001"); !errors.Is(err, metering.ErrNotFound) {
 			w.Errorf("paying without a card: %v", err)
 		}
 	})
@@ -118,26 +119,26 @@ func TestNoCard(t *testing.T) {
 // next invoice, visibly, and once.
 func TestMinimum(t *testing.T) {
 	t.Parallel()
-	onBoth(t, func(w *world) {
-		w.card("good")
-		w.contract(w.product("P", []billing.Price{w.price("0.30", 1)}), "2026-02-01T00:00:00Z")
-		w.use("2026-02-10T00:00:00Z", "1")
-		w.move("2026-03-01T00:00:00Z")
-		w.settle()
+	billingtest.OnBoth(t, func(w *billingtest.World) {
+		w.Card("good")
+		w.Contract(w.Product("P", []billing.Price{w.Price("0.30", 1)}), "2026-02-01T00:00:00Z")
+		w.Use("2026-02-10T00:00:00Z", "1")
+		w.Move("2026-03-01T00:00:00Z")
+		w.Settle()
 		if a := wantTotals(w, 30)[0]; a.State != billing.InvoiceCarried || a.Due.Minor != 0 {
 			w.Errorf("invoice %s, due %s", a.State, a.Due)
 		}
-		w.use("2026-03-10T00:00:00Z", "2")
-		w.use("2026-04-10T00:00:00Z", "2")
-		w.move("2026-04-01T00:00:00Z")
-		w.settle()
-		w.move("2026-05-01T00:00:00Z")
-		w.settle()
+		w.Use("2026-03-10T00:00:00Z", "2")
+		w.Use("2026-04-10T00:00:00Z", "2")
+		w.Move("2026-04-01T00:00:00Z")
+		w.Settle()
+		w.Move("2026-05-01T00:00:00Z")
+		w.Settle()
 		list := wantTotals(w, 30, 90, 60)
 		if l := list[1].Invoice.Lines[1]; l.Kind != billing.LineCarry || l.Corrects != list[0].Invoice.Number {
 			w.Errorf("line %+v", l)
 		}
-		if minor, n := w.bank.taken(); minor != 150 || n != 2 {
+		if minor, n := w.Bank.Taken(); minor != 150 || n != 2 {
 			w.Errorf("the bank took %d in %d charges", minor, n)
 		}
 	})
@@ -147,34 +148,32 @@ func TestMinimum(t *testing.T) {
 // processes make one invoice and one charge, and each number once.
 func TestWorkers_race(t *testing.T) {
 	t.Parallel()
-	onBoth(t, func(w *world) {
-		p := w.product("P", []billing.Price{w.price("1", 1)})
+	billingtest.OnBoth(t, func(w *billingtest.World) {
+		p := w.Product("P", []billing.Price{w.Price("1", 1)})
 		const customers = 5
 		for i := range customers {
-			w.customer = w.addCustomer(time36(i))
-			w.card("good")
-			w.contract(p, "2026-02-01T00:00:00Z")
-			w.useAs(w.customer.ID, "2026-02-10T00:00:00Z", "7")
+			w.Customer = w.AddCustomer(time36(i))
+			w.Card("good")
+			w.Contract(p, "2026-02-01T00:00:00Z")
+			w.UseAs(w.Customer.ID, "2026-02-10T00:00:00Z", "7")
 		}
-		w.move("2026-03-01T00:00:00Z")
+		w.Move("2026-03-01T00:00:00Z")
 		var all sync.WaitGroup
 		for i := range 4 {
 			all.Go(func() {
-				other := w.another(time36(i))
+				other := w.Another(time36(i))
 				for range 3 {
 					if _, err := other.Settle(w.Context()); err != nil && !errors.Is(err, metering.ErrFenced) {
 						w.Error(err)
 					}
-					w.mu.Lock()
-					w.now = w.now.Add(time.Minute) // the lease of whoever has it is over
-					w.mu.Unlock()
+					w.Later(time.Minute) // the lease of whoever has it is over
 				}
 			})
 		}
 		all.Wait()
-		w.settle()
-		list, _, err := w.store.Invoices(w.Context(), metering.DefaultOrg, "", 100, "")
-		w.must(err)
+		w.Settle()
+		list, _, err := w.Store.Invoices(w.Context(), metering.DefaultOrg, "", 100, "")
+		w.Must(err)
 		seen := make(map[string]bool)
 		for _, a := range list {
 			seen[a.Invoice.Number] = true
@@ -182,7 +181,7 @@ func TestWorkers_race(t *testing.T) {
 				w.Errorf("invoice %s is %s", a.Invoice.Number, a.State)
 			}
 		}
-		minor, n := w.bank.taken()
+		minor, n := w.Bank.Taken()
 		if len(list) != customers || len(seen) != customers || !seen["INV-000005"] || minor != 700*customers || n != customers {
 			w.Errorf("%d invoices, numbers %v, the bank took %d in %d charges", len(list), seen, minor, n)
 		}
@@ -207,20 +206,20 @@ func (p paused) Draft(ctx context.Context, c billing.Contract, of billing.Period
 // nothing of what it had drafted.
 func TestZombie(t *testing.T) {
 	t.Parallel()
-	onBoth(t, func(w *world) {
+	billingtest.OnBoth(t, func(w *billingtest.World) {
 		due(w, "good")
 		zombie := work.New(work.Options{
-			Store: w.store, Journals: w.usage, Provider: w.bank, Holder: "zombie", Now: w.time, Wall: w.time,
-			Drafter: paused{w.biller, func() {
-				w.move("2026-03-01T01:00:00Z")
-				w.settle()
+			Store: w.Store, Journals: w.Usage, Provider: w.Bank, Holder: "zombie", Now: w.Time, Wall: w.Time,
+			Drafter: paused{w.Biller, func() {
+				w.Move("2026-03-01T01:00:00Z")
+				w.Settle()
 			}},
 		})
 		if _, err := zombie.Settle(w.Context()); !errors.Is(err, metering.ErrFenced) {
 			w.Errorf("the zombie: %v", err)
 		}
 		wantTotals(w, 700)
-		if _, n := w.bank.taken(); n != 1 {
+		if _, n := w.Bank.Taken(); n != 1 {
 			w.Errorf("%d charges", n)
 		}
 	})
@@ -230,16 +229,16 @@ func TestZombie(t *testing.T) {
 // again with what holds then.
 func TestChanged(t *testing.T) {
 	t.Parallel()
-	onBoth(t, func(w *world) {
-		g := w.grant(billing.Grant{Meter: w.meter, Issued: number("5"), Note: "g"})
+	billingtest.OnBoth(t, func(w *billingtest.World) {
+		g := w.Grant(billing.Grant{Meter: w.Meter, Issued: billingtest.Number("5"), Note: "g"})
 		due(w, "")
 		done := false
 		other := work.New(work.Options{
-			Store: w.store, Journals: w.usage, Holder: "first", Now: w.time, Wall: w.time,
-			Drafter: paused{w.biller, func() {
+			Store: w.Store, Journals: w.Usage, Holder: "first", Now: w.Time, Wall: w.Time,
+			Drafter: paused{w.Biller, func() {
 				if !done {
-					_, err := w.store.VoidGrant(w.Context(), metering.DefaultOrg, g.ID, w.at())
-					w.must(err)
+					_, err := w.Store.VoidGrant(w.Context(), metering.DefaultOrg, g.ID, w.At())
+					w.Must(err)
 				}
 				done = true
 			}},
@@ -248,6 +247,6 @@ func TestChanged(t *testing.T) {
 			w.Fatal(err)
 		}
 		wantTotals(w, 700)
-		w.balanced()
+		w.Balanced()
 	})
 }
