@@ -94,7 +94,8 @@ func exact(p string) bool {
 	return slices.Contains([]string{"log", "testing", "math/rand"}, p)
 }
 
-// floatless are the trees in which nothing is a float.
+// floatless are the trees in which nothing is a float and no clock is read,
+// B28.
 func floatless() []string { return []string{"billing", "metering/pricebook"} }
 
 // repository checks the Go files of fsys and returns what breaks the rules.
@@ -210,6 +211,12 @@ func (s source) code() []string {
 			if n.Recv == nil && n.Name.Name == "init" {
 				report(n.Pos(), "func init: whoever needs something calls it")
 			}
+		case *ast.CallExpr:
+			if f, ok := n.Fun.(*ast.SelectorExpr); ok && noFloats && slices.Contains([]string{"Now", "Since", "Until"}, f.Sel.Name) {
+				if x, ok := f.X.(*ast.Ident); ok && x.Name == "time" {
+					report(n.Pos(), "time."+f.Sel.Name+" near money: the time is passed in")
+				}
+			}
 		case *ast.Ident:
 			if noFloats && slices.Contains([]string{"float32", "float64", "complex64", "complex128"}, n.Name) {
 				report(n.Pos(), n.Name+" near money")
@@ -294,6 +301,9 @@ func TestLayers_FindsViolations(t *testing.T) {
 		{"a parsed float", "billing/x.go", "package p\nvar x, _ = strconv.ParseFloat(s, 64)\n", "strconv.ParseFloat near money"},
 		{"a float elsewhere", "proxy/x.go", "package p\nvar x float64 = 1.5\n", ""},
 		{"a float in a test", "billing/x_test.go", "package p\nvar x float64 = 1.5\n", ""},
+		{"a clock near money", "billing/work/x.go", "package p\nvar x = time.Now()\n", "time.Now near money"},
+		{"a clock passed in", "billing/work/x.go", "package p\nvar x = time.Now\n", ""},
+		{"a clock elsewhere", "proxy/x.go", "package p\nvar x = time.Now()\n", ""},
 		{"init", "proxy/x.go", "package p\nfunc init() {}\n", "func init"},
 		{"a method named init", "proxy/x.go", "package p\nfunc (t T) init() {}\n", ""},
 		{"test data is not code", "proxy/testdata/x.go", "package p\nfunc init() {}\n", ""},

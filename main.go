@@ -105,7 +105,9 @@ func (c serveCmd) Run(ctx context.Context, env *api.Env) error {
 
 // sandboxCmd is `weir sandbox`.
 type sandboxCmd struct {
-	Data string `help:"Data directory. Default: ./weir-sandbox." placeholder:"DIR" default:"./weir-sandbox"`
+	Data     string `help:"Data directory. Default: ./weir-sandbox." placeholder:"DIR" default:"./weir-sandbox"`
+	Database string `help:"Keep everything in this PostgreSQL instead of the data directory." placeholder:"URL"`
+	Redis    string `help:"Count in this Redis instead of the process." placeholder:"URL"`
 }
 
 // Run serves the sandbox until a signal.
@@ -121,6 +123,7 @@ func (c sandboxCmd) Run(ctx context.Context, env *api.Env) error {
 
 	conf := config.Default()
 	conf.Data, conf.Log.Level = c.Data, "warn"
+	conf.Database, conf.Redis = config.NewSecret(c.Database), config.NewSecret(c.Redis)
 	conf.Upstreams = make(map[string]config.Upstream)
 	for _, name := range []string{"openai", "anthropic", "gemini"} {
 		u := config.Default().Upstreams["openai"]
