@@ -1,9 +1,6 @@
 package sqlstore_test
 
 import (
-	"bytes"
-	"net"
-	"net/url"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -12,111 +9,24 @@ import (
 	"github.com/weirhq/weir/metering/meteringtest"
 )
 
-// commit is the simple query by which the driver ends a transaction.
-var commit = []byte("Q\x00\x00\x00\x0bcommit\x00")
-
-// severer forwards connections to a server. While it is armed it lets one COMMIT
-// through, waits for the answer, keeps that to itself and closes.
-type severer struct {
-	listener net.Listener
-	server   string
-	armed    atomic.Int32
-	cut      atomic.Int32
-	wg       sync.WaitGroup
-}
-
-// sever starts one and returns it with the URL of the database behind it.
-func sever(t *testing.T, address string) (*severer, string) {
-	t.Helper()
-	u, err := url.Parse(address)
-	if err != nil {
-		t.Fatal(err)
-	}
-	s := &severer{server: u.Host}
-	if s.listener, err = net.Listen("tcp", "127.0.0.1:0"); err != nil {
-		t.Fatal(err)
-	}
-	s.wg.Go(func() {
-		for {
-			conn, err := s.listener.Accept()
-			if err != nil {
-				return
-			}
-			s.wg.Go(func() { s.serve(conn) })
-		}
-	})
-	t.Cleanup(func() {
-		s.listener.Close()
-		s.wg.Wait()
-	})
-	u.Host = s.listener.Addr().String()
-	return s, u.String()
-}
-
-func (s *severer) serve(client net.Conn) {
-	defer client.Close()
-	server, err := net.Dial("tcp", s.server)
-	if err != nil {
-		return
-	}
-	defer server.Close()
-	var mute atomic.Bool
-	var answers sync.WaitGroup
-	answers.Go(func() {
-		buf := make([]byte, 64<<10)
-		for {
-			n, err := server.Read(buf)
-			if mute.Load() {
-				s.cut.Add(1)
-				client.Close()
-				return
-			}
-			if n > 0 {
-				_, _ = client.Write(buf[:n]) // it may have gone
-			}
-			if err != nil {
-				client.Close()
-				return
-			}
-		}
-	})
-	buf := make([]byte, 64<<10)
-	for {
-		n, err := client.Read(buf)
-		if bytes.Contains(buf[:n], commit) && s.armed.Add(-1) >= 0 {
-			mute.Store(true)
-		}
-		if n > 0 {
-			_, _ = server.Write(buf[:n]) // the reader of answers notices
-		}
-		if err != nil {
-			break
-		}
-	}
-	if !mute.Load() {
-		server.Close()
-	}
-	answers.Wait()
-}
-
 // TestLostReply: the reply to a COMMIT is lost, so nobody knows whether it
 // happened; the call is made again from the start and comes to the same. Row 10
 // of the failure matrix, I3.
 func TestLostReply(t *testing.T) {
 	t.Parallel()
-	proxy, address := sever(t, meteringtest.Postgres(t))
+	proxy, address := meteringtest.Sever(t, meteringtest.Postgres(t))
 	s := open(t, address)
 	again := func(what string, do func() error) {
 		t.Helper()
-		before := proxy.cut.Load()
-		proxy.armed.Store(2) // the second attempt loses its reply too
+		before := proxy.Cut()
+		proxy.Arm(2) // the second attempt loses its reply too
 		if err := do(); err != nil {
 			t.Errorf("%s: %v", what, err)
 		}
-		if n := proxy.cut.Load() - before; n != 2 {
+		if n := proxy.Cut() - before; n != 2 {
 			t.Errorf("%s: %d replies were lost, want 2: the test shows nothing", what, n)
 		}
-		proxy.armed.Store(0)
+		proxy.Arm(0)
 	}
 	var lease metering.JournalLease
 	again("claim", func() (err error) {

@@ -1,0 +1,103 @@
+package meteringtest
+
+import (
+	"bytes"
+	"net"
+	"net/url"
+	"sync"
+	"sync/atomic"
+	"testing"
+)
+
+// commit is the simple query by which the driver ends a transaction.
+const commit = "Q\x00\x00\x00\x0bcommit\x00"
+
+// Severer forwards connections to a server. While it is armed it lets one COMMIT
+// through, waits for the answer, keeps that to itself and closes.
+type Severer struct {
+	listener net.Listener
+	server   string
+	armed    atomic.Int32
+	cut      atomic.Int32
+	wg       sync.WaitGroup
+}
+
+// Sever starts one and returns it with the URL of the database behind it.
+func Sever(t testing.TB, address string) (*Severer, string) {
+	t.Helper()
+	u, err := url.Parse(address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &Severer{server: u.Host}
+	if s.listener, err = net.Listen("tcp", "127.0.0.1:0"); err != nil {
+		t.Fatal(err)
+	}
+	s.wg.Go(func() {
+		for {
+			conn, err := s.listener.Accept()
+			if err != nil {
+				return
+			}
+			s.wg.Go(func() { s.serve(conn) })
+		}
+	})
+	t.Cleanup(func() {
+		s.listener.Close()
+		s.wg.Wait()
+	})
+	u.Host = s.listener.Addr().String()
+	return s, u.String()
+}
+
+// Arm lets the replies to the next n commits get lost.
+func (s *Severer) Arm(n int32) { s.armed.Store(n) }
+
+// Cut is how many replies were lost.
+func (s *Severer) Cut() int32 { return s.cut.Load() }
+
+func (s *Severer) serve(client net.Conn) {
+	defer client.Close()
+	server, err := net.Dial("tcp", s.server)
+	if err != nil {
+		return
+	}
+	defer server.Close()
+	var mute atomic.Bool
+	var answers sync.WaitGroup
+	answers.Go(func() {
+		buf := make([]byte, 64<<10)
+		for {
+			n, err := server.Read(buf)
+			if mute.Load() {
+				s.cut.Add(1)
+				client.Close()
+				return
+			}
+			if n > 0 {
+				_, _ = client.Write(buf[:n]) // it may have gone
+			}
+			if err != nil {
+				client.Close()
+				return
+			}
+		}
+	})
+	buf := make([]byte, 64<<10)
+	for {
+		n, err := client.Read(buf)
+		if bytes.Contains(buf[:n], []byte(commit)) && s.armed.Add(-1) >= 0 {
+			mute.Store(true)
+		}
+		if n > 0 {
+			_, _ = server.Write(buf[:n]) // the reader of answers notices
+		}
+		if err != nil {
+			break
+		}
+	}
+	if !mute.Load() {
+		server.Close()
+	}
+	answers.Wait()
+}
