@@ -44,6 +44,7 @@ func layers() []layer {
 		{"proxy/gate", []string{"proxy", money, meters}},
 		{"proxy/objects", []string{"proxy", money, meters}},
 		{"proxy/api", []string{"proxy", money, meters}},
+		{"proxy/page", []string{meters}},
 		{"proxy/console", []string{"proxy", money, meters}},
 		{"proxy/portal", []string{"proxy", money, meters}},
 		{"deploy/schema", nil},
