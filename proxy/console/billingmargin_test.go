@@ -1,0 +1,134 @@
+package console
+
+import (
+	"math/big"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"github.com/weirhq/weir/billing"
+	"github.com/weirhq/weir/metering"
+	"github.com/weirhq/weir/proxy/page"
+)
+
+// margins is a month with a model that earns and one that loses.
+func margins(t *testing.T) *desk {
+	d := newDesk(t)
+	d.Subscribe("2026-01-01T00:00:00Z")
+	d.Call("2026-01-10T12:00:00Z", "cheap", 1_000_000)                                                                        // earns 10, costs 1
+	d.Call("2026-01-11T12:00:00Z", "dear", 1_000_000, func(e *metering.Event) { e.Cost = metering.Cost{Micros: 15_000_000} }) // earns 10, costs 15
+	d.Call("2026-01-11T13:00:00Z", "new", 1000, func(e *metering.Event) { e.CostState, e.Cost = metering.CostUnpriced, metering.Cost{} })
+	return d
+}
+
+// TestBillingPages_margin: the page, its chart and its file have the same
+// figures, and what loses comes first.
+func TestBillingPages_margin(t *testing.T) {
+	t.Parallel()
+	d := margins(t)
+	period := "?from=2026-01-01&to=2026-02-01"
+	d.open("/margin"+period+"&by=customer").wants("acme", "$20.01", "$16.00", "$4.01", "20.0 %", "estimate", "1 calls have no price")
+	page := d.open("/margin" + period + "&by=model")
+	page.wants("cheap", "dear", "$9.00", "-$5.00", "loses", "1 of 3 groups cost more than they earned")
+	if body := page.body[strings.Index(page.body, "<caption>Margin by"):]; strings.Index(body, "dear") > strings.Index(body, "cheap") {
+		t.Error("what loses does not come first")
+	}
+	d.open("/margin"+period+"&by=product").wants("LLM usage", "$20.01")
+	d.open("/margin"+period+"&by=day").wants("2026-01-10", "2026-01-11", "Revenue, cost and margin per day")
+
+	for _, by := range []string{"customer", "product", "day", "model"} {
+		rows := d.file("/margin.csv" + period + "&by=" + by)
+		sum, total := new(big.Rat), rows[len(rows)-1]
+		for _, row := range rows[:len(rows)-1] {
+			r, ok := new(big.Rat).SetString(row["margin"])
+			if !ok {
+				t.Fatalf("by %s: margin %q", by, row["margin"])
+			}
+			sum.Add(sum, r)
+		}
+		if want, ok := new(big.Rat).SetString(total["margin"]); !ok || want.Cmp(sum) != 0 || total[by] != "total" {
+			t.Errorf("by %s: rows sum to %s, the total is %v", by, sum.FloatString(6), total)
+		}
+		if total["revenue"] != "20.01" || total["cost_usd"] != "16" || total["unpriced_calls"] != "1" || total["estimate"] != "true" {
+			t.Errorf("by %s: the total is %v", by, total)
+		}
+	}
+	d.Move("2026-02-01T00:00:01Z")
+	d.Settle()
+	d.open("/margin"+period+"&by=customer").wants("closed periods, before rounding", "$20.01")
+}
+
+// TestBillingPages_currencies: what cannot be added up is said, and takes
+// neither the page nor the overview with it.
+func TestBillingPages_currencies(t *testing.T) {
+	t.Parallel()
+	d := margins(t)
+	d.Customer = d.AddCustomer("euro")
+	euro := d.Price("0.01", 1000)
+	euro.Currency = "EUR"
+	d.Contract(d.Product("Euro", []billing.Price{euro}), "2026-01-01T00:00:00Z")
+	d.Call("2026-01-12T12:00:00Z", "cheap", 1000)
+	d.open("/margin?from=2026-01-01&to=2026-02-01").wants("cannot be added up")
+	if a := d.do(httptest.NewRequest(http.MethodGet, "/console/margin.csv?from=2026-01-01&to=2026-02-01", nil)); a.status != http.StatusBadRequest {
+		t.Errorf("a file of two currencies: %d", a.status)
+	}
+	tiles, err := d.pages.tiles(d.Context(), metering.DefaultOrg, january(d))
+	d.Must(err)
+	if len(tiles) != 1 || !strings.Contains(tiles[0].Note, "cannot be added up") {
+		t.Errorf("tiles are %+v", tiles)
+	}
+}
+
+func january(d *desk) page.Period {
+	p, err := page.ParsePeriod(map[string][]string{"from": {"2026-01-01"}, "to": {"2026-02-01"}}, d.Time(), "month")
+	d.Must(err)
+	return p
+}
+
+// TestBillingPages_tiles: the overview has the revenue and the margin of the
+// period, and leads to what makes them.
+func TestBillingPages_tiles(t *testing.T) {
+	t.Parallel()
+	d := margins(t)
+	tiles, err := d.pages.tiles(d.Context(), metering.DefaultOrg, january(d))
+	d.Must(err)
+	if len(tiles) != 2 {
+		t.Fatalf("tiles are %+v", tiles)
+	}
+	if got := text(string(tiles[0].Value)); tiles[0].Label != "Revenue (estimate)" || got != "$20.01" {
+		t.Errorf("%s is %s", tiles[0].Label, got)
+	}
+	if got := text(string(tiles[1].Value)); tiles[1].Label != "Margin" || got != "$4.01" || tiles[1].Note != "20.0 % of revenue" {
+		t.Errorf("%s is %s (%s)", tiles[1].Label, got, tiles[1].Note)
+	}
+	d.open(strings.TrimPrefix(tiles[1].Link, "/console")).wants("$4.01")
+}
+
+// TestBillingPages_event follows a call from its quantity to the payment.
+func TestBillingPages_event(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	d.Subscribe("2026-01-01T00:00:00Z")
+	e := d.Call("2026-01-10T12:00:00Z", "gpt", 100_000)
+	show := func() answer {
+		return d.render("eventbilling", func() (any, error) { return d.pages.event(d.Context(), metering.DefaultOrg, e) })
+	}
+	show().wants("llm-tokens", "open period", "100,000", "100000 × 0.01 USD ÷ 1000 = 1 USD", "LLM usage")
+	d.Card("works")
+	d.Move("2026-02-01T00:00:01Z")
+	d.Settle()
+	number := d.Invoices()[0].Invoice.Number
+	page := show()
+	page.wants("invoice "+number+", line 1", "paid", "succeeded", "$1.00 USD", "card works")
+	for _, link := range page.links() {
+		if at, line, ok := strings.Cut(link, "#line-"); ok && !strings.Contains(d.open(strings.TrimPrefix(at, "/console")).body, `id="line-`+line+`"`) {
+			t.Errorf("the link %s leads to no line", link)
+		}
+	}
+	test := d.Call("2026-01-10T12:00:00Z", "gpt", 10, func(e *metering.Event) { e.Test = true })
+	d.render("eventbilling", func() (any, error) { return d.pages.event(d.Context(), metering.DefaultOrg, test) }).wants("test key: never billed")
+	other := *e
+	other.Name = "something-else"
+	d.render("eventbilling", func() (any, error) { return d.pages.event(d.Context(), metering.DefaultOrg, &other) }).wants("No meter measures this event")
+}
