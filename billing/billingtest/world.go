@@ -81,6 +81,15 @@ func (w *World) Another(holder string) *work.Worker {
 	})
 }
 
+// Waiting is a worker for which the wall clock shows an instant, by which it
+// measures how long journals have been silent.
+func (w *World) Waiting(wall time.Time) *work.Worker {
+	return work.New(work.Options{
+		Store: w.Store, Drafter: w.Biller, Journals: w.Usage, Provider: w.Bank, Holder: "first", Now: w.Time, Wall: func() time.Time { return wall },
+	})
+}
+
+// Time is the time in the world.
 func (w *World) Time() time.Time {
 	w.mu.Lock()
 	defer w.mu.Unlock()

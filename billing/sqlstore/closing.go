@@ -34,8 +34,12 @@ func (s *Store) Close(ctx context.Context, c billing.Closing) error {
 		if err != nil {
 			return err
 		}
-		if sub.version != c.Version {
-			return fmt.Errorf("the subscription has changed: %w", metering.ErrConflict)
+		same, err := tx.Exec(ctx, `UPDATE subscriptions SET version = version WHERE org_id = $1 AND id = $2 AND version = $3`, org, sub.ID, c.Version)
+		if err != nil {
+			return err
+		}
+		if same == 0 {
+			return fmt.Errorf("the subscription or a price of it has changed: %w", metering.ErrConflict)
 		}
 		id := ""
 		if c.Invoice != nil {

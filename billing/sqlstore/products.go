@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"time"
 
 	"github.com/weirhq/weir/billing"
 	"github.com/weirhq/weir/metering"
@@ -234,9 +235,30 @@ func (s *Store) AddPrice(ctx context.Context, org string, v billing.Price, now m
 				return err
 			}
 		}
+		// Whoever closes a period meanwhile has to read the prices again.
+		if _, err := tx.Exec(ctx, `UPDATE subscriptions SET version = version + 1 WHERE org_id = $1 AND id IN (SELECT subscription FROM phases WHERE org_id = $1 AND product = $2)`, org, v.Product); err != nil {
+			return err
+		}
+		if err := unsettled(ctx, tx, v.From, `SELECT MAX(p.end_at) FROM periods p JOIN phases f ON f.org_id = p.org_id AND f.subscription = p.subscription
+			WHERE p.org_id = $1 AND f.product = $2 AND p.state = 'closed'`, org, v.Product); err != nil {
+			return err
+		}
 		return insertPrice(ctx, tx, org, v)
 	})
 	return v, err
+}
+
+// unsettled refuses a change at an instant that is in a closed period, which a
+// query finds the end of: clocks differ, and what is billed stays.
+func unsettled(ctx context.Context, tx sqldb.Tx, at metering.Micros, query string, args ...any) error {
+	var end sql.NullInt64
+	if err := tx.Row(ctx, query, args...).Scan(&end); err != nil {
+		return fmt.Errorf("look for closed periods: %w", err)
+	}
+	if end.Valid && at < metering.Micros(end.Int64) {
+		return fmt.Errorf("a period that ended at %s is closed: %w", metering.Micros(end.Int64).Time().Format(time.RFC3339), metering.ErrInvalid)
+	}
+	return nil
 }
 
 // unclaimed refuses a first price for a meter that a subscriber of the product

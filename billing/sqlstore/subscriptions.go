@@ -257,6 +257,9 @@ func (s *Store) SwitchProduct(ctx context.Context, org, id string, ph billing.Ph
 		case !sub.Covers(ph.From):
 			return fmt.Errorf("the subscription does not hold at that instant: %w", metering.ErrInvalid)
 		}
+		if err := notClosed(ctx, tx, sub.Subscription, ph.From); err != nil {
+			return err
+		}
 		phase := []billing.Phase{ph}
 		if _, err := subscribable(ctx, tx, &sub.Subscription, phase); err != nil {
 			return err
@@ -275,6 +278,11 @@ func (s *Store) SwitchProduct(ctx context.Context, org, id string, ph billing.Ph
 		return touch(ctx, tx, org, id)
 	})
 	return out, err
+}
+
+// notClosed refuses a change of a subscription at an instant that was billed.
+func notClosed(ctx context.Context, tx sqldb.Tx, sub billing.Subscription, at metering.Micros) error {
+	return unsettled(ctx, tx, at, `SELECT MAX(end_at) FROM periods WHERE org_id = $1 AND subscription = $2 AND state = 'closed'`, sub.Org, sub.ID)
 }
 
 // touch moves the version of a subscription.
@@ -307,6 +315,9 @@ func (s *Store) EndSubscription(ctx context.Context, org, id string, at, now met
 		}
 		if at < now {
 			return fmt.Errorf("a subscription ends now or later: %w", metering.ErrInvalid)
+		}
+		if err := notClosed(ctx, tx, sub.Subscription, at); err != nil {
+			return err
 		}
 		sub.End = max(at, sub.Start)
 		out = sub.Subscription

@@ -71,6 +71,25 @@ func TestCredit_expiry(t *testing.T) {
 	})
 }
 
+// TestCredit_later: a grant that is made after a period ended covers nothing of
+// it, however late the usage is reported.
+func TestCredit_later(t *testing.T) {
+	t.Parallel()
+	billingtest.OnBoth(t, func(w *billingtest.World) {
+		w.Contract(w.Product("P", []billing.Price{w.Price("1", 1)}), "2026-02-01T00:00:00Z")
+		w.Use("2026-02-10T00:00:00Z", "1")
+		w.Move("2026-03-01T00:00:00Z")
+		w.Settle()
+		w.Grant(billing.Grant{Meter: w.Meter, Issued: billingtest.Number("100"), Note: "g"})
+		w.Use("2026-02-11T00:00:00Z", "2")
+		w.Use("2026-03-11T00:00:00Z", "3")
+		w.Move("2026-04-01T00:00:00Z")
+		w.Settle()
+		wantTotals(w, 100, 200)
+		w.WantLeft("g 97")
+	})
+}
+
 // TestCredit_money pays what is charged, before the card does.
 func TestCredit_money(t *testing.T) {
 	t.Parallel()

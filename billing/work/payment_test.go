@@ -225,6 +225,47 @@ func TestZombie(t *testing.T) {
 	})
 }
 
+// TestSkew: the clock of who changes a price is behind that of who closes. Before
+// the period is closed the closing starts again with the new price; after it,
+// what is billed stays, B11.
+func TestSkew(t *testing.T) {
+	t.Parallel()
+	billingtest.OnBoth(t, func(w *billingtest.World) {
+		p := w.Product("P", []billing.Price{w.Price("1", 1)})
+		q := w.Product("Q", []billing.Price{w.Price("5", 1)})
+		s := w.Contract(p, "2026-02-01T00:00:00Z")
+		w.Use("2026-02-28T23:59:30Z", "1")
+		behind := billingtest.Instant("2026-02-28T23:59:00Z")
+		w.Move("2026-03-01T00:00:00Z")
+		v := w.Price("3", 1)
+		v.Product = p.ID
+		tries := 0
+		closer := work.New(work.Options{
+			Store: w.Store, Journals: w.Usage, Holder: "first", Now: w.Time, Wall: w.Time,
+			Drafter: paused{w.Biller, func() {
+				if tries++; tries == 1 {
+					_, err := w.Store.AddPrice(w.Context(), metering.DefaultOrg, v, behind)
+					w.Must(err)
+				}
+			}},
+		})
+		if _, err := closer.Settle(w.Context()); err != nil || tries != 2 {
+			w.Fatalf("after %d drafts: %v", tries, err)
+		}
+		wantTotals(w, 300)
+		v.From = 0
+		if _, err := w.Store.AddPrice(w.Context(), metering.DefaultOrg, v, behind+1); !errors.Is(err, metering.ErrInvalid) {
+			w.Errorf("a price for what is billed: %v", err)
+		}
+		if _, err := w.Store.SwitchProduct(w.Context(), metering.DefaultOrg, s.ID, billing.Phase{Product: q.ID}, behind); !errors.Is(err, metering.ErrInvalid) {
+			w.Errorf("a switch of what is billed: %v", err)
+		}
+		if _, err := w.Store.EndSubscription(w.Context(), metering.DefaultOrg, s.ID, 0, behind); !errors.Is(err, metering.ErrInvalid) {
+			w.Errorf("an end of what is billed: %v", err)
+		}
+	})
+}
+
 // TestChanged: what changes between drafting and closing makes the closing start
 // again with what holds then.
 func TestChanged(t *testing.T) {
