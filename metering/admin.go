@@ -22,7 +22,7 @@ type Session struct {
 	ID      string
 	Hash    [32]byte // SHA-256 of the secret in the cookie or the link
 	Kind    string   // SessionOperator or SessionCustomer: one never passes for the other
-	Subject string   // id of the operator or the customer; empty: an operator without an account
+	Subject string   // address of the operator, id of the customer; empty: an operator without an account
 	Created Micros
 	Expires Micros
 }

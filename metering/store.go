@@ -85,8 +85,9 @@ type Shipment struct {
 
 // UsageQuery asks for usage from the hourly rollups. From is inclusive, To
 // exclusive; zero means unbounded. By lists the groups in order: "model",
-// "key", "day", "customer", "provider", "tag:NAME". Instants that are not whole
-// hours are answered exactly, from the events of the edge hours.
+// "key", "day", "hour" (its start in RFC 3339, UTC), "customer", "provider",
+// "tag:NAME". Instants that are not whole hours are answered exactly, from the
+// events of the edge hours.
 type UsageQuery struct {
 	Org      string
 	Customer string // internal id; empty: all

@@ -20,15 +20,16 @@ const quarter = hour / 4
 // Usage sums usage by groups, exactly: whole hours from the rollups, the hours
 // at the edges from their events. Tags are in no rollup: a group by tag reads
 // events, and so does one by day in a zone whose days begin within an hour of
-// UTC. Groups are "model", "key", "day", "customer", "provider", "test" ("true"
-// or "false") and "tag:NAME"; usage of test keys is in the sums.
+// UTC. Groups are "model", "key", "day", "hour" (its start in RFC 3339, UTC),
+// "customer", "provider", "test" ("true" or "false") and "tag:NAME"; usage of
+// test keys is in the sums.
 func (s *Store) Usage(ctx context.Context, q metering.UsageQuery) ([]metering.UsageRow, metering.UsageTotals, error) {
 	t := &tally{s: s, query: q, zone: q.Zone, rows: make(map[string]*tallyRow)}
 	if t.zone == nil {
 		t.zone = time.UTC
 	}
 	for _, by := range q.By {
-		if !slices.Contains([]string{"model", "key", "day", "customer", "provider", "test"}, by) && !strings.HasPrefix(by, "tag:") {
+		if !slices.Contains([]string{"model", "key", "day", "hour", "customer", "provider", "test"}, by) && !strings.HasPrefix(by, "tag:") {
 			return nil, metering.UsageTotals{}, fmt.Errorf("usage by %.60q: %w", by, metering.ErrInvalid)
 		}
 	}
@@ -139,16 +140,16 @@ func (t *tally) rollups(ctx context.Context, on querier, w span) error {
 	}
 	within(&c, "hour", w)
 	return t.read(ctx, on, "rollups", rollupSums(), c, map[string]dimension{
-		"model": plain("model"), "provider": plain("provider"), "key": packed("key"), "customer": packed("customer"), "test": number("test"), "day": number("hour"),
+		"model": plain("model"), "provider": plain("provider"), "key": packed("key"), "customer": packed("customer"), "test": number("test"), "day": number("hour"), "hour": number("hour"),
 	})
 }
 
 func (t *tally) events(ctx context.Context, on querier, w span) error {
 	c := eventsDuring(t.query.Org, t.query.Customer, w)
-	step := strconv.FormatInt(int64(quarter), 10)
+	step, whole := strconv.FormatInt(int64(quarter), 10), strconv.FormatInt(int64(hour), 10)
 	return t.read(ctx, on, "events", eventSums(), c, map[string]dimension{
 		"model": plain("model"), "provider": plain("provider"), "key": packed("key"), "customer": packed("customer"),
-		"test": number("CASE WHEN test THEN 1 ELSE 0 END"), "day": number("at - at % " + step), "tag": plain("COALESCE(tags, '')"),
+		"test": number("CASE WHEN test THEN 1 ELSE 0 END"), "day": number("at - at % " + step), "hour": number("at - at % " + whole), "tag": plain("COALESCE(tags, '')"),
 	})
 }
 
@@ -216,6 +217,9 @@ func (t *tally) value(found map[string]string, by string) (string, error) {
 	case "day":
 		at, err := strconv.ParseInt(found["day"], 10, 64)
 		return metering.Micros(at).Time().In(t.zone).Format(time.DateOnly), err
+	case "hour":
+		at, err := strconv.ParseInt(found["hour"], 10, 64)
+		return metering.Micros(at).Time().Format(time.RFC3339), err
 	case "test":
 		return strconv.FormatBool(found["test"] == "1"), nil
 	}
