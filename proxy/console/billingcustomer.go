@@ -88,6 +88,16 @@ type grantRow struct {
 	Kind  string // of the badge
 }
 
+// In writes an amount of the grant with the decimals of its currency.
+func (g grantRow) In(n metering.Number) string {
+	if decimals, err := g.Currency.Decimals(); err == nil {
+		if minor, ok := billing.MinorOf(n, decimals); ok {
+			return billing.Money{Minor: minor, Currency: g.Currency}.Decimal()
+		}
+	}
+	return n.String()
+}
+
 // unpaidWithin is how many of the newest invoices of a customer are looked at
 // for what is owed.
 const unpaidWithin = 200

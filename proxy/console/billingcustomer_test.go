@@ -110,7 +110,7 @@ func TestBillingPages_customer(t *testing.T) {
 	d.Grant(billing.Grant{Currency: billing.USD, Issued: billingtest.Number("2"), Note: "sorry", Expires: billingtest.Instant("2026-02-20T00:00:00Z")})
 	page = d.open("/customers/acme/billing")
 	// 1,234,567 - 34,567 are 1,200 thousands at 0.01: 12.00, less 2.00 of credit.
-	page.wants("LLM usage", "$10.00 USD", "estimate", "llm-tokens: 777 in 1 events", "1,200,000", "$12.00 USD", "-$2.00 USD", "1 Jan 2026 00:00 to 1 Feb 2026 00:00 UTC")
+	page.wants("LLM usage", "$10.00 USD", "estimate", "llm-tokens: 777 in 1 event,", "1,200,000", "$12.00 USD", "-$2.00 USD", "1 Jan 2026 00:00 to 1 Feb 2026 00:00 UTC")
 
 	d.Card("declines")
 	d.Move("2026-02-01T00:00:01Z")

@@ -89,6 +89,24 @@ func (l invoiceLines) Rows() ([]lineRow, error) {
 	return rows, nil
 }
 
+// HasBilled reports whether a line adds to what earlier invoices billed.
+func (l invoiceLines) HasBilled() bool {
+	for _, line := range l.Invoice.Lines {
+		if line.Billed.Minor != 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// Columns is how many columns stand before the amount.
+func (l invoiceLines) Columns() int {
+	if l.HasBilled() {
+		return 10
+	}
+	return 9
+}
+
 // lineRow is a line of an invoice.
 type lineRow struct {
 	billing.Line

@@ -21,7 +21,7 @@ func TestBillingPages_invoice(t *testing.T) {
 	at := "/invoices/" + acc.Invoice.ID
 	page := d.open(at)
 	page.wants("Invoice "+acc.Invoice.Number, "open", "1,234,567", "$0.01 USD per 1,000", "12.34567", "0.00433", "$12.35 USD",
-		"1 Jan 2026 00:00 to 1 Feb 2026 00:00 UTC", "1 events", "No card is on file", acc.SHA256)
+		"1 Jan 2026 00:00 to 1 Feb 2026 00:00 UTC", "1 event", "No card is on file", acc.SHA256)
 	page.lacks("Pay again", "PDF")
 
 	var events, version string
@@ -52,7 +52,7 @@ func TestBillingPages_invoice(t *testing.T) {
 	if len(lines) != 1 || lines[0]["amount"] != "12.35" || lines[0]["exact"] != "12.34567" || lines[0]["rounding"] != "0.00433" || lines[0]["price_version"] != id {
 		t.Errorf("the file of lines is %v", lines)
 	}
-	d.open(at+"?audit=yes").wants("every figure agrees", "1 events were read one by one", "line 1: exact amount", "12.34567", "subtotal")
+	d.open(at+"?audit=yes").wants("every figure agrees", "1 event read one by one", "line 1: exact amount", "12.34567", "subtotal")
 	d.open(at).lacks("every figure agrees")
 	if a := d.do(httptest.NewRequest(http.MethodGet, "/console"+at+"/pdf", nil)); a.status != http.StatusNotFound {
 		t.Errorf("a PDF that nobody makes: %d", a.status)

@@ -155,7 +155,7 @@ func marginTiles(t invoicing.MarginRow, link string) []page.Tile {
 	}
 	cost := page.Tile{Label: "Upstream cost", Value: page.CostHTML(t.Cost), Link: link, Note: "of the priced calls"}
 	if t.Unpriced > 0 {
-		cost.State, cost.Note = "warn", page.Number(t.Unpriced)+" calls have no price: their cost is missing here"
+		cost.State, cost.Note = "warn", page.Number(t.Unpriced)+" without a price: their cost is missing here"
 	}
 	margin := page.Tile{Label: "Margin", Value: page.TextHTML("–"), Link: link, Note: "revenue is not in USD, which upstream costs are in"}
 	if t.Margin != "" {
@@ -198,9 +198,7 @@ func marginChart(q marginQuery, rows []marginRow) *page.Chart {
 	}
 	margin := func(r marginRow) string { return r.Margin }
 	if q.by == "day" {
-		drawn = slices.Clone(rows)
-		slices.SortFunc(drawn, func(a, b marginRow) int { return cmp.Compare(a.Group, b.Group) })
-		drawn = slices.DeleteFunc(drawn, func(r marginRow) bool { return r.Group == "" })
+		drawn = daily(q.period, rows)
 		chart.Title, chart.Kind, chart.Partial = "Revenue, cost and margin per day", page.Lines, q.period.Running()
 		chart.Series = []page.Series{
 			value("Revenue", func(r marginRow) string { return r.Revenue }),
@@ -225,6 +223,22 @@ func marginChart(q marginQuery, rows []marginRow) *page.Chart {
 		chart.Summary += fmt.Sprintf(" Drawn are the %d with the lowest margin.", len(drawn))
 	}
 	return chart
+}
+
+// daily has a row for every day of the period that has begun: on those without
+// usage nothing was earned and nothing spent.
+func daily(p page.Period, rows []marginRow) []marginRow {
+	var out []marginRow
+	for _, day := range p.Buckets(page.Daily) {
+		name := page.BucketLabel(day, page.Daily)
+		i := slices.IndexFunc(rows, func(r marginRow) bool { return r.Group == name })
+		if i >= 0 {
+			out = append(out, rows[i])
+			continue
+		}
+		out = append(out, marginRow{Name: name, MarginRow: invoicing.MarginRow{Group: name, Currency: rows[0].Currency, Revenue: "0", Margin: "0"}})
+	}
+	return out
 }
 
 func (b *billingPages) exportMargin(w http.ResponseWriter, r *http.Request) {

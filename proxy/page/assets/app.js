@@ -20,7 +20,7 @@ const scale = (unit) => (v) => {
   else if (abs >= 1e4) text = cut(v / 1e3, 1) + "k";
   else if (abs >= 1 || abs === 0) text = cut(v, 2);
   else text = cut(v, 9);
-  if (unit === "usd") return "$" + text;
+  if (unit === "usd") return v < 0 ? "-$" + text.slice(1) : "$" + text;
   return unit === "ms" ? text + " ms" : text;
 };
 
@@ -46,6 +46,8 @@ const option = (spec, cells) => {
   });
   // A label of the axis needs no year, and of an hour the day only once.
   const hours = spec.labels.some((l) => l.length > 10);
+  const dates = spec.labels.every((l) => /^\d{4}-\d\d-\d\d/.test(l)); // else names, which are not cut
+  const negative = spec.series.some((s) => s.values.some((v) => v.startsWith("-")));
   return {
     animation: !still, animationDuration: 250, color: colours.series,
     textStyle: {fontFamily: "inherit", color: colours.ink},
@@ -64,8 +66,8 @@ const option = (spec, cells) => {
       },
     },
     xAxis: {type: "category", data: spec.labels, boundaryGap: bars, axisTick: {show: false}, axisLine: {lineStyle: {color: colours.line}},
-      axisLabel: {color: colours.soft, hideOverlap: true, formatter: (l) => hours ? (l.endsWith("00:00") ? l.slice(5, 10) : l.slice(11)) : l.slice(5) || l}},
-    yAxis: {type: "value", min: bars ? undefined : 0, splitNumber: 4, splitLine: {lineStyle: {color: colours.line}}, axisLabel: {color: colours.soft, formatter: scale(spec.unit)}},
+      axisLabel: {color: colours.soft, hideOverlap: dates, interval: dates ? undefined : 0, width: dates ? undefined : 110, overflow: "truncate", formatter: (l) => !dates ? l : hours ? (l.endsWith("00:00") ? l.slice(5, 10) : l.slice(11)) : l.slice(5)}},
+    yAxis: {type: "value", min: bars || negative ? undefined : 0, splitNumber: 4, splitLine: {lineStyle: {color: colours.line}}, axisLabel: {color: colours.soft, formatter: scale(spec.unit)}},
     series,
   };
 };
