@@ -155,7 +155,7 @@ func marginTiles(t invoicing.MarginRow, link string) []page.Tile {
 	}
 	cost := page.Tile{Label: "Upstream cost", Value: page.CostHTML(t.Cost), Link: link, Note: "of the priced calls"}
 	if t.Unpriced > 0 {
-		cost.State, cost.Note = "warn", page.Number(t.Unpriced)+" without a price: their cost is missing here"
+		cost.State, cost.Note = "warn", "of the priced calls; unpriced: "+page.Number(t.Unpriced)
 	}
 	margin := page.Tile{Label: "Margin", Value: page.TextHTML("–"), Link: link, Note: "revenue is not in USD, which upstream costs are in"}
 	if t.Margin != "" {
@@ -218,7 +218,7 @@ func marginChart(q marginQuery, rows []marginRow) *page.Chart {
 	for _, row := range drawn {
 		chart.Labels = append(chart.Labels, row.Name)
 	}
-	chart.Summary = fmt.Sprintf("%d of %d groups cost more than they earned.", losing, len(rows))
+	chart.Summary = fmt.Sprintf("%d of %d %ss cost more than earned.", losing, len(rows), q.by)
 	if len(drawn) < len(rows) && q.by != "day" {
 		chart.Summary += fmt.Sprintf(" Drawn are the %d with the lowest margin.", len(drawn))
 	}

@@ -28,9 +28,9 @@ func TestBillingPages_margin(t *testing.T) {
 	t.Parallel()
 	d := margins(t)
 	period := "?from=2026-01-01&to=2026-02-01"
-	d.open("/margin"+period+"&by=customer").wants("acme", "$20.01", "$16.00", "$4.01", "20.0 %", "estimate", "1 without a price")
+	d.open("/margin"+period+"&by=customer").wants("acme", "$20.01", "$16.00", "$4.01", "20.0 %", "estimate", "unpriced: 1")
 	page := d.open("/margin" + period + "&by=model")
-	page.wants("cheap", "dear", "$9.00", "-$5.00", "loses", "1 of 3 groups cost more than they earned")
+	page.wants("cheap", "dear", "$9.00", "-$5.00", "loses", "1 of 3 models cost more than earned")
 	if body := page.body[strings.Index(page.body, "<caption>Margin by"):]; strings.Index(body, "dear") > strings.Index(body, "cheap") {
 		t.Error("what loses does not come first")
 	}
