@@ -66,7 +66,7 @@ const option = (spec, cells) => {
       },
     },
     xAxis: {type: "category", data: spec.labels, boundaryGap: bars, axisTick: {show: false}, axisLine: {lineStyle: {color: colours.line}},
-      axisLabel: {color: colours.soft, hideOverlap: dates, interval: dates ? undefined : 0, width: dates ? undefined : 110, overflow: "truncate", formatter: (l) => !dates ? l : hours ? (l.endsWith("00:00") ? l.slice(5, 10) : l.slice(11)) : l.slice(5)}},
+      axisLabel: {color: colours.soft, hideOverlap: true, width: dates ? undefined : 110, overflow: "truncate", formatter: (l) => !dates ? l : hours ? (l.endsWith("00:00") ? l.slice(5, 10) : l.slice(11)) : l.slice(5)}},
     yAxis: {type: "value", min: bars || negative ? undefined : 0, splitNumber: 4, splitLine: {lineStyle: {color: colours.line}}, axisLabel: {color: colours.soft, formatter: scale(spec.unit)}},
     series,
   };
