@@ -72,11 +72,22 @@ type Commands struct {
 	Key      KeyCmd      `cmd:"" help:"Proxy keys, which customers call with."`
 	Meter    MeterCmd    `cmd:"" help:"Meters, which turn events into quantities."`
 	Event    EventCmd    `cmd:"" help:"Events: one for every call."`
-	Usage    UsageCmd    `cmd:"" help:"What was used, and what it cost upstream."`
+	Usage    UsageCmd    `cmd:"" help:"What was used, what it cost upstream and what it is charged."`
 	Upstream UpstreamCmd `cmd:"" help:"Upstreams, and the base URLs to give to SDKs."`
-	Token    TokenCmd    `cmd:"" help:"Access tokens of the admin API."`
-	Doctor   DoctorCmd   `cmd:"" help:"What a person checks at 3 a.m.; exit 1 if something has failed."`
-	Env      EnvCmd      `cmd:"" help:"Export lines for a shell: eval \"$(weir env)\"."`
+
+	Product      ProductCmd      `cmd:"" help:"Products: prices for meters, which customers subscribe to."`
+	Subscription SubscriptionCmd `cmd:"" help:"Subscriptions: which customer has which product, and where its periods are cut."`
+	Credit       CreditCmd       `cmd:"" help:"Prepaid credit of customers."`
+	Invoice      InvoiceCmd      `cmd:"" help:"Invoices, what is due of them, and the proof of every figure."`
+	Margin       MarginCmd       `cmd:"" help:"What was earned and what it cost, by customer, product, day or model."`
+	Portal       PortalCmd       `cmd:"" help:"The customers' own pages."`
+	Console      ConsoleCmd      `cmd:"" help:"The operators' pages."`
+	Login        ConsoleLink     `cmd:"" help:"Print a one-use link that logs into the console, alone on the last line."`
+	Clock        ClockCmd        `cmd:"" help:"The time of a sandbox, which can be moved."`
+
+	Token  TokenCmd  `cmd:"" help:"Access tokens of the admin API."`
+	Doctor DoctorCmd `cmd:"" help:"What a person checks at 3 a.m.; exit 1 if something has failed."`
+	Env    EnvCmd    `cmd:"" help:"Export lines for a shell: eval \"$(weir env)\"."`
 }
 
 // errHelp ends parsing after help was printed.
@@ -220,15 +231,24 @@ func (env *Env) when(flag, s, zone string) (string, error) {
 	if s == "" {
 		return "", nil
 	}
+	at, err := env.at(flag, s, zone)
+	return at.String(), err
+}
+
+// at reads an instant that a person gave; zero where none is.
+func (env *Env) at(flag, s, zone string) (Instant, error) {
+	if s == "" {
+		return 0, nil
+	}
 	place, err := ParseZone(zone)
 	if err != nil {
-		return "", &UsageError{fmt.Errorf("--zone: %w", err)}
+		return 0, &UsageError{fmt.Errorf("--zone: %w", err)}
 	}
 	at, err := ParseTime(s, env.Now(), place)
 	if err != nil {
-		return "", &UsageError{fmt.Errorf("--%s: %w", flag, err)}
+		return 0, &UsageError{fmt.Errorf("--%s: %w", flag, err)}
 	}
-	return Instant(at).String(), nil
+	return Instant(at), nil
 }
 
 // span checks --from and --to.

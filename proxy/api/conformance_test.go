@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
+	"regexp"
 	"sync"
 	"testing"
 	"time"
@@ -17,7 +18,12 @@ import (
 	"github.com/getkin/kin-openapi/routers"
 	"github.com/getkin/kin-openapi/routers/legacy"
 
+	"github.com/weirhq/weir/billing/billingtest"
+	"github.com/weirhq/weir/billing/invoicing"
+	billsql "github.com/weirhq/weir/billing/sqlstore"
+	"github.com/weirhq/weir/billing/work"
 	"github.com/weirhq/weir/metering"
+	"github.com/weirhq/weir/metering/clock"
 	"github.com/weirhq/weir/metering/keyring"
 	"github.com/weirhq/weir/metering/sqlstore"
 	"github.com/weirhq/weir/proxy/api"
@@ -32,9 +38,18 @@ type server struct {
 	store  *sqlstore.Store
 	client *api.Client
 	check  *checker
+
+	bills *billsql.Store
+	bank  *bank
+	clock *clock.Clock
 }
 
-func newServer(t *testing.T) *server {
+// began is when the tests take place: the 31st, so that months are short.
+func began() time.Time { return time.Date(2026, 1, 31, 12, 0, 0, 0, time.UTC) }
+
+// newServer is a server of a sandbox: with billing, and a clock that goes on
+// from began. edit may change it before.
+func newServer(t *testing.T, edit ...func(*api.Options)) *server {
 	t.Helper()
 	store, err := sqlstore.Open(t.Context(), "sqlite:"+filepath.Join(t.TempDir(), "weir.db"))
 	if err != nil {
@@ -45,19 +60,25 @@ func newServer(t *testing.T) *server {
 			t.Error(err)
 		}
 	})
+	s := &server{t: t, store: store, bills: billsql.New(store.DB()), bank: &bank{Bank: billingtest.NewBank()}}
+	start := time.Now()
+	if s.clock, err = clock.Open(t.Context(), s.bills, func() time.Time { return began().Add(time.Since(start)) }); err != nil {
+		t.Fatal(err)
+	}
 	ring := keyring.New(store, keyring.Options{})
 	if err := ring.Load(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	dir := t.TempDir()
-	if _, err := api.EnsureToken(t.Context(), store, dir, metering.DefaultOrg, keyring.MintToken, time.Now()); err != nil {
+	if _, err := api.EnsureToken(t.Context(), store, dir, metering.DefaultOrg, keyring.MintToken, s.clock.Now()); err != nil {
 		t.Fatal(err)
 	}
 	token, err := api.ReadToken(dir)
 	if err != nil {
 		t.Fatal(err)
 	}
-	handler, err := api.New(api.Options{
+	biller := invoicing.New(s.bills, store)
+	o := api.Options{
 		Store: store, Ring: ring, MintKey: keyring.Mint, MintToken: keyring.MintToken, Proxy: "http://127.0.0.1:8080",
 		KeysLoaded: ring.Loaded, KeysMaxStale: time.Minute,
 		Upstreams: func() []api.Upstream {
@@ -67,14 +88,30 @@ func newServer(t *testing.T) *server {
 			h, err := store.Health(ctx)
 			return api.Database{Engine: h.Engine, Schema: h.Schema, Bytes: h.Bytes, Ahead: h.Ahead}, err
 		},
-	})
+		Billing: &api.Billing{
+			Store: s.bills, Biller: biller, Payments: s.bank,
+			Worker: work.New(work.Options{Store: s.bills, Drafter: biller, Journals: store, Provider: s.bank, Holder: "test", Now: s.clock.Now}),
+		},
+		Clock: s.clock, Now: s.clock.Now,
+		PortalLink: func(_ context.Context, org, customer string) (string, time.Time, error) {
+			return "http://127.0.0.1/portal/" + org + "/" + customer, s.clock.Now().Add(time.Hour), nil
+		},
+		ConsoleLink: func(_ context.Context, org string) (string, time.Time, error) {
+			return "http://127.0.0.1/login/" + org, s.clock.Now().Add(time.Minute), nil
+		},
+	}
+	for _, e := range edit {
+		e(&o)
+	}
+	handler, err := api.New(o)
 	if err != nil {
 		t.Fatal(err)
 	}
 	web := httptest.NewServer(handler)
 	t.Cleanup(web.Close)
-	check := newChecker(t)
-	return &server{t: t, url: web.URL, token: token, store: store, check: check, client: api.NewClient(web.URL, token, check)}
+	s.url, s.token, s.check = web.URL, token, newChecker(t)
+	s.client = api.NewClient(web.URL, token, s.check)
+	return s
 }
 
 // checker is a transport that holds requests it is told are right, and every
@@ -196,6 +233,11 @@ func (s *server) request(method, path, body string, header http.Header) (int, st
 	return resp.StatusCode, p.Code, got
 }
 
+// somePath is a path of the route, to things that do not exist.
+func somePath(r api.Route) string {
+	return regexp.MustCompile(`\{[a-z]+\}`).ReplaceAllString(r.Path, "x")
+}
+
 // TestDocument: the document and the server know the same operations.
 func TestDocument(t *testing.T) {
 	t.Parallel()
@@ -309,6 +351,7 @@ func TestOperations(t *testing.T) {
 	must("revoke token", err)
 	_, err = c.Doctor(ctx)
 	must("doctor", err)
+	walkBilling(s)
 	_, err = c.ArchiveCustomer(ctx, "acme")
 	must("archive customer", err)
 	if code, _, _ := s.request(http.MethodGet, "/api/openapi.json", "", nil); code != http.StatusOK {
@@ -316,10 +359,7 @@ func TestOperations(t *testing.T) {
 	}
 	for _, r := range api.Routes() {
 		if r.Scope != api.Public {
-			path := r.Path
-			for _, p := range []string{"customer", "key", "meter", "event", "token"} {
-				path = string(bytes.ReplaceAll([]byte(path), []byte("{"+p+"}"), []byte("x")))
-			}
+			path := somePath(r)
 			if code, problem, _ := s.request(r.Method, path, "", http.Header{"Authorization": {"Bearer nonsense"}}); code != http.StatusUnauthorized || problem != api.CodeUnauthenticated {
 				t.Errorf("%s without a token: %d %s", r.Name, code, problem)
 			}

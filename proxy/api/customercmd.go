@@ -14,6 +14,7 @@ type CustomerCmd struct {
 	Show    CustomerShow    `cmd:"" help:"Show a customer."`
 	Update  CustomerUpdate  `cmd:"" help:"Change a customer."`
 	Archive CustomerArchive `cmd:"" help:"Archive a customer: its keys are refused from then on."`
+	Card    CustomerCard    `cmd:"" help:"The card on file of a customer, or the page where one is entered."`
 }
 
 // CustomerAdd creates a customer.

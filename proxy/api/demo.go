@@ -26,9 +26,10 @@ type DemoStore interface {
 	KeyStore
 }
 
-// EnsureDemo makes sure that the organisation has the demo customer with a test
-// key, and returns the key. It is kept in the data directory, because the
-// database has only its hash; a key that was lost or revoked is replaced.
+// EnsureDemo makes sure that the organisation has the demo customer with a key,
+// and returns the key. It is a live key, because what test keys use is never
+// billed: a sandbox is apart as a whole. It is kept in the data directory, because
+// the database has only its hash; a key that was lost or revoked is replaced.
 func EnsureDemo(ctx context.Context, store DemoStore, dir, org string, mint func(test bool) (secret string, hash [32]byte, prefix, last4 string, err error), now time.Time) (string, error) {
 	owner, err := store.Customer(ctx, org, DemoCustomer)
 	if errors.Is(err, metering.ErrNotFound) {
@@ -50,7 +51,7 @@ func EnsureDemo(ctx context.Context, store DemoStore, dir, org string, mint func
 			return secret, err
 		}
 	}
-	secret, hash, prefix, last4, err := mint(true)
+	secret, hash, prefix, last4, err := mint(false)
 	if err != nil {
 		return "", fmt.Errorf("mint the demo key: %w", err)
 	}
@@ -59,7 +60,7 @@ func EnsureDemo(ctx context.Context, store DemoStore, dir, org string, mint func
 		return "", err
 	}
 	_, err = store.CreateKey(ctx, metering.Key{
-		Org: org, Customer: owner.ID, Name: "demo", Hash: hash, Prefix: prefix, Last4: last4, Test: true,
+		Org: org, Customer: owner.ID, Name: "demo", Hash: hash, Prefix: prefix, Last4: last4,
 		Created: metering.MicrosOf(now),
 	})
 	if err != nil {
@@ -77,7 +78,7 @@ func usable(ctx context.Context, store DemoStore, org, customer, secret string) 
 			return false, fmt.Errorf("look up the demo key: %w", err)
 		}
 		for _, k := range keys {
-			if k.Hash == hash && k.Revoked == 0 && k.Expires == 0 {
+			if k.Hash == hash && !k.Test && k.Revoked == 0 && k.Expires == 0 {
 				return true, nil
 			}
 		}

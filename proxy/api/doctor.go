@@ -50,6 +50,9 @@ func (s *Server) diagnose(ctx context.Context, org string) Diagnosis {
 		checks = append(checks, s.checkOrphans(ctx, org, journals))
 	}
 	checks = append(checks, s.checkQuarantine(ctx, org), s.checkPrices(ctx, org))
+	if s.opts.Billing != nil {
+		checks = append(checks, s.checkPeriods(ctx, org), s.checkPayments(ctx, org))
+	}
 	for _, p := range s.opts.Probes {
 		check := p.Run(ctx)
 		check.Name = p.Name

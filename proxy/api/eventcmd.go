@@ -8,6 +8,7 @@ import (
 	"os"
 	"slices"
 
+	"github.com/weirhq/weir/billing"
 	"github.com/weirhq/weir/metering"
 )
 
@@ -103,6 +104,29 @@ func printEvent(p *printer, e Event) {
 	printTokens(p, e.Usage)
 	p.row("")
 	printCost(p, &e)
+	for _, b := range e.Billing {
+		p.row("")
+		printBilled(p, b)
+	}
+}
+
+// printBilled writes the way from the event to the payment.
+func printBilled(p *printer, b Billed) {
+	p.row("meter", b.Meter, b.Quantity)
+	p.optional("  product", b.Product)
+	if b.Arithmetic != "" {
+		p.row("  charge", b.Arithmetic)
+	}
+	if b.Price != nil && b.Price.Model == billing.PerPackage {
+		p.row("  model", "per package: the event shares the package that it is in")
+	}
+	if b.Number != "" {
+		p.row("  invoice", fmt.Sprintf("%s, line %d", b.Number, b.Line))
+	}
+	p.row("  state", b.State)
+	for _, pay := range b.Payments {
+		p.row("  payment", pay.ID, string(pay.State), pay.Amount+" "+string(pay.Currency), pay.Card)
+	}
 }
 
 func (p *printer) optional(name, value string) {

@@ -50,6 +50,10 @@ type Event struct {
 	Rates      []string           `json:"rates"`
 	Book       string             `json:"book,omitempty"`
 
+	// Billing is what the customer is charged, by each meter that measures the
+	// event; only where one event is shown.
+	Billing []Billed `json:"billing,omitempty"`
+
 	Metadata json.RawMessage `json:"metadata"`
 }
 
@@ -168,5 +172,6 @@ func (s *Server) showEvent(c *call) (answer, error) {
 	if s.opts.Explain != nil {
 		out.CostLines = s.opts.Explain(e)
 	}
-	return ok(out)
+	out.Billing, err = s.billedEvent(c, e)
+	return answered(out, err)
 }

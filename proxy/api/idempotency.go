@@ -20,7 +20,7 @@ import (
 
 // claimTTL is after how long a claim without an answer is taken to be that of a
 // process that died: twice what a request may take.
-const claimTTL = 2 * requestTimeout
+func claimTTL(r Route) time.Duration { return 2 * r.timeout() }
 
 // maxClaims bounds how often a request that dies half-way can be made again.
 const maxClaims = 20
@@ -55,7 +55,7 @@ func (s *Server) once(ctx context.Context, c *call) (int, []byte, error) {
 	if status, body, done, err := s.recall(ctx, o); done || err != nil {
 		return status, body, err
 	}
-	claim, err := s.claim(ctx, o, c.now)
+	claim, err := s.claim(ctx, o, c)
 	if err != nil {
 		return 0, nil, err
 	}
@@ -113,8 +113,8 @@ func (s *Server) recall(ctx context.Context, o *oneTime) (status int, body []byt
 // claim makes this request the one that does the work and returns the name of
 // the claim. Claims have numbers, so that one whose process died or whose work
 // came to nothing can be passed over.
-func (s *Server) claim(ctx context.Context, o *oneTime, now time.Time) (string, error) {
-	mine := fmt.Appendf(nil, "%s %d", rand.Text(), now.UnixMicro())
+func (s *Server) claim(ctx context.Context, o *oneTime, c *call) (string, error) {
+	mine := fmt.Appendf(nil, "%s %d", rand.Text(), c.now.UnixMicro())
 	for n := 1; n <= maxClaims; n++ {
 		name := fmt.Sprintf("%s/%d", o.name, n)
 		if err := s.opts.Store.SaveAnswer(ctx, o.org, name, o.request, http.StatusProcessing, mine); err != nil {
@@ -131,7 +131,7 @@ func (s *Server) claim(ctx context.Context, o *oneTime, now time.Time) (string, 
 		case request != o.request:
 			return "", problem(CodeKeyReused, "use a new Idempotency-Key for another request")
 		}
-		over, err := s.over(ctx, o, name, got, now)
+		over, err := s.over(ctx, o, name, got, c)
 		if err != nil {
 			return "", err
 		}
@@ -143,13 +143,13 @@ func (s *Server) claim(ctx context.Context, o *oneTime, now time.Time) (string, 
 }
 
 // over reports whether the work of a foreign claim has ended without an answer.
-func (s *Server) over(ctx context.Context, o *oneTime, name string, claim []byte, now time.Time) (bool, error) {
+func (s *Server) over(ctx context.Context, o *oneTime, name string, claim []byte, c *call) (bool, error) {
 	_, text, _ := strings.Cut(string(claim), " ")
 	at, err := strconv.ParseInt(text, 10, 64)
 	if err != nil {
 		return false, fmt.Errorf("read the claim of an idempotency key: %w", err)
 	}
-	if now.Sub(time.UnixMicro(at)) >= claimTTL {
+	if c.now.Sub(time.UnixMicro(at)) >= claimTTL(c.route) {
 		return true, nil
 	}
 	_, _, _, void, err := s.opts.Store.Answer(ctx, o.org, name+voided)

@@ -14,6 +14,14 @@ import (
 // Instant is null.
 type Instant metering.Micros
 
+// instantOf is the instant of a time; the zero time is none.
+func instantOf(t time.Time) Instant {
+	if t.IsZero() {
+		return 0
+	}
+	return Instant(metering.MicrosOf(t))
+}
+
 const instantLayout = "2006-01-02T15:04:05.000000Z"
 
 // String is the text of the instant, "-" for none.

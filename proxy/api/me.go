@@ -22,25 +22,35 @@ type Me struct {
 	Limits []struct{} `json:"limits"`
 }
 
-// ShowMe returns the body of /-/me: a key's own usage of the month, as far as
-// it has been shipped.
+// ShowMe is ShowCharged where nothing is charged.
 func ShowMe(ctx context.Context, store EventStore, p *metering.Principal, now time.Time) ([]byte, error) {
+	return ShowCharged(ctx, store, nil, p, now)
+}
+
+// ShowCharged returns the body of /-/me: a key's own usage of the month, as far
+// as it has been shipped, and what it is charged. A nil biller charges nothing.
+func ShowCharged(ctx context.Context, store EventStore, biller Charger, p *metering.Principal, now time.Time) ([]byte, error) {
 	from := time.Date(now.UTC().Year(), now.UTC().Month(), 1, 0, 0, 0, 0, time.UTC)
 	to := from.AddDate(0, 1, 0)
-	rows, _, err := store.Usage(ctx, metering.UsageQuery{
+	q := metering.UsageQuery{
 		Org: p.Key.Org, Customer: p.Customer.ID, From: metering.MicrosOf(from), To: metering.MicrosOf(to), By: []string{"key"},
-	})
+	}
+	rows, _, err := store.Usage(ctx, q)
 	if err != nil {
 		return nil, fmt.Errorf("usage of a key: %w", err)
+	}
+	charges, err := chargesOf(ctx, biller, q, rows)
+	if err != nil {
+		return nil, err
 	}
 	me := Me{
 		Customer: p.Customer.ExternalID, Key: p.Key.Prefix + "…" + p.Key.Last4, Test: p.Key.Test,
 		From: Instant(metering.MicrosOf(from)), To: Instant(metering.MicrosOf(to)), Limits: []struct{}{},
-		Usage: showTotals(metering.UsageTotals{}),
+		Usage: showTotals(metering.UsageTotals{}, "0", charges.Currency),
 	}
-	for _, r := range rows {
+	for i, r := range rows {
 		if r.Group["key"] == p.Key.ID {
-			me.Usage = showTotals(r.UsageTotals)
+			me.Usage = showTotals(r.UsageTotals, charges.Rows[i], charges.Currency)
 		}
 	}
 	body, err := json.Marshal(me)

@@ -58,6 +58,10 @@ const (
 	CodeSyncTimeout      = "sync_timeout"
 	CodeStoreUnavailable = "store_timeout"
 	CodeInternal         = "internal"
+	CodeState            = "not_possible_now"
+	CodeNoCard           = "no_card_on_file"
+	CodeSandboxOnly      = "sandbox_only"
+	CodeAbsent           = "not_configured"
 )
 
 // titles are what people read; a code without one would be a bug that the table
@@ -90,6 +94,14 @@ func title(code string) string {
 		return "Usage is not up to date"
 	case CodeStoreUnavailable:
 		return "The database did not answer in time"
+	case CodeState:
+		return "Not possible as things are"
+	case CodeNoCard:
+		return "No card on file"
+	case CodeSandboxOnly:
+		return "Only a sandbox does this"
+	case CodeAbsent:
+		return "This server is not set up for it"
 	default:
 		return "Something went wrong here"
 	}
@@ -109,12 +121,14 @@ func status(code string) int {
 		return http.StatusUnauthorized
 	case CodeScope:
 		return http.StatusForbidden
-	case CodeNotFound:
+	case CodeNotFound, CodeNoCard:
 		return http.StatusNotFound
 	case CodeMethod:
 		return http.StatusMethodNotAllowed
-	case CodeConflict, CodeKeyInProgress:
+	case CodeConflict, CodeKeyInProgress, CodeState, CodeSandboxOnly:
 		return http.StatusConflict
+	case CodeAbsent:
+		return http.StatusNotImplemented
 	case CodeSyncTimeout, CodeStoreUnavailable:
 		return http.StatusGatewayTimeout
 	default:

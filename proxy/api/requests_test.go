@@ -140,7 +140,7 @@ func TestScopes(t *testing.T) {
 	s := newServer(t)
 	scopes := make(map[string]bool)
 	for _, r := range api.Routes() {
-		if r.Scope != api.Public {
+		if r.Scope != api.Public && r.Scope != "*" { // what is for "*" alone, no scope gets
 			scopes[r.Scope] = true
 		}
 	}
@@ -150,11 +150,7 @@ func TestScopes(t *testing.T) {
 			t.Fatalf("token for %s: %v", scope, err)
 		}
 		for _, r := range api.Routes() {
-			path := r.Path
-			for _, p := range []string{"{customer}", "{key}", "{meter}", "{event}", "{token}"} {
-				path = strings.ReplaceAll(path, p, "x")
-			}
-			status, code, _ := s.request(r.Method, path, "", http.Header{"Authorization": {"Bearer " + made.Secret}})
+			status, code, _ := s.request(r.Method, somePath(r), "", http.Header{"Authorization": {"Bearer " + made.Secret}})
 			refused := status == http.StatusForbidden && code == api.CodeScope
 			if may := r.Scope == scope || r.Scope == api.Public; may == refused {
 				t.Errorf("scope %s on %s: %d %s", scope, r.Name, status, code)

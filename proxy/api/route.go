@@ -2,6 +2,7 @@ package api
 
 import (
 	"net/http"
+	"time"
 )
 
 // Public is the scope of a route that needs no token.
@@ -11,7 +12,7 @@ const Public = "public"
 type Route struct {
 	Method string
 	Path   string // with {parameters}, as in the OpenAPI document
-	Scope  string // "customers:read", …, or Public
+	Scope  string // "customers:read", …, "*" for tokens for everything alone, or Public
 	Name   string // the operationId
 
 	body   int64 // most bytes of body; 0: maxBody
@@ -21,8 +22,28 @@ type Route struct {
 // maxBody is the largest body of a request that is not a batch of events.
 const maxBody = 256 << 10
 
-// Routes is the whole API in the order of the document.
-func Routes() []Route {
+// What a request may take of the store. Reading every event of an invoice, or
+// closing everything that a month made due, takes longer than anything else.
+const (
+	requestTimeout = 30 * time.Second
+	slowTimeout    = 2 * time.Minute
+)
+
+// timeout bounds a request on the route.
+func (r Route) timeout() time.Duration {
+	switch r.Name {
+	case "advanceClock", "auditInvoice", "showMargin":
+		return slowTimeout
+	default:
+		return requestTimeout
+	}
+}
+
+// Routes is the whole API.
+func Routes() []Route { return append(meteringRoutes(), billingRoutes()...) }
+
+// meteringRoutes are the routes about what was used and by whom.
+func meteringRoutes() []Route {
 	return []Route{
 		{http.MethodGet, "/api/v1/customers", "customers:read", "listCustomers", 0, (*Server).listCustomers},
 		{http.MethodPost, "/api/v1/customers", "customers:write", "createCustomer", 0, (*Server).createCustomer},
@@ -63,7 +84,7 @@ func Routes() []Route {
 // Scopes lists what a token can be allowed, "*" first.
 func Scopes() []string {
 	scopes := []string{allScopes}
-	seen := map[string]bool{Public: true}
+	seen := map[string]bool{Public: true, allScopes: true}
 	for _, r := range Routes() {
 		if !seen[r.Scope] {
 			seen[r.Scope] = true

@@ -59,12 +59,21 @@ type Options struct {
 	// Probes are further checks of doctor.
 	Probes []Probe
 
+	// Billing is what the routes about money work with; nil: this server does not
+	// bill.
+	Billing *Billing
+	// Clock is the time of a sandbox, which Now reads too; nil: this is none.
+	Clock SandboxClock
+	// PortalLink makes a short-lived link to the portal of a customer; nil: there
+	// is no portal.
+	PortalLink func(ctx context.Context, org, customerID string) (url string, expires time.Time, err error)
+	// ConsoleLink makes a link that logs an operator of the organisation into the
+	// console, once; nil: there is no console.
+	ConsoleLink func(ctx context.Context, org string) (url string, expires time.Time, err error)
+
 	Logger *slog.Logger     // default: discard
 	Now    func() time.Time // default: time.Now
 }
-
-// requestTimeout bounds what one request may take of the store.
-const requestTimeout = 30 * time.Second
 
 // Server answers the admin API. It is an http.Handler for everything beneath
 // /api/ and safe for concurrent use.
@@ -83,6 +92,9 @@ var _ http.Handler = (*Server)(nil)
 func New(o Options) (*Server, error) {
 	if o.Store == nil || o.Ring == nil || o.MintKey == nil || o.MintToken == nil {
 		return nil, errors.New("api: store, ring and the minting of keys and tokens are required")
+	}
+	if err := o.Billing.validate(); err != nil {
+		return nil, err
 	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
@@ -188,7 +200,7 @@ func (s *Server) unrouted(w http.ResponseWriter, r *http.Request) error {
 
 // serve is the life of a request: who, whether, what, and once.
 func (s *Server) serve(w http.ResponseWriter, r *http.Request, route Route) {
-	ctx, cancel := context.WithTimeout(r.Context(), requestTimeout)
+	ctx, cancel := context.WithTimeout(r.Context(), route.timeout())
 	defer cancel()
 	c := &call{Request: r.WithContext(ctx), route: route, now: s.opts.Now()}
 	status, body, err := s.answer(ctx, w, c)
@@ -220,6 +232,13 @@ func (s *Server) answer(ctx context.Context, w http.ResponseWriter, c *call) (in
 	}
 	if err := s.read(w, c); err != nil {
 		return 0, nil, err
+	}
+	if c.route.timeout() > requestTimeout {
+		// A server's ReadTimeout goes on after the body is read, and ends the
+		// request's context though nothing more is to come.
+		if err := http.NewResponseController(w).SetReadDeadline(time.Time{}); err != nil && !errors.Is(err, http.ErrNotSupported) {
+			return 0, nil, fmt.Errorf("give a slow request its time: %w", err)
+		}
 	}
 	return s.once(ctx, c)
 }

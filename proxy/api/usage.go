@@ -2,11 +2,14 @@ package api
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
 
+	"github.com/weirhq/weir/billing"
+	"github.com/weirhq/weir/billing/invoicing"
 	"github.com/weirhq/weir/metering"
 )
 
@@ -17,18 +20,20 @@ type UsageAnswer struct {
 }
 
 // UsageTotals are sums over calls. Charge is what the customer is charged for
-// them, in Currency: "0" as long as no product has a price for the usage.
+// them, in Currency, before rounding: "0" as long as no product has a price for
+// the usage, and null where it is not known: of a group whose share of a price
+// cannot be told, and in total where Currency is empty, because there are several.
 type UsageTotals struct {
 	Requests int64 `json:"requests"`
 	metering.Classes
-	Total        int64         `json:"total"`         // sum of the classes
-	InputTokens  int64         `json:"input_tokens"`  // inclusive, as providers count
-	OutputTokens int64         `json:"output_tokens"` // inclusive, as providers count
-	Cost         metering.Cost `json:"cost_usd"`      // of the priced calls alone
-	Charge       string        `json:"charge"`
-	Currency     string        `json:"currency"`
-	Estimated    int64         `json:"estimated"` // calls whose numbers are not all the provider's
-	Unpriced     int64         `json:"unpriced"`  // calls whose cost is unknown
+	Total        int64            `json:"total"`         // sum of the classes
+	InputTokens  int64            `json:"input_tokens"`  // inclusive, as providers count
+	OutputTokens int64            `json:"output_tokens"` // inclusive, as providers count
+	Cost         metering.Cost    `json:"cost_usd"`      // of the priced calls alone
+	Charge       *string          `json:"charge"`
+	Currency     billing.Currency `json:"currency"`
+	Estimated    int64            `json:"estimated"` // calls whose numbers are not all the provider's
+	Unpriced     int64            `json:"unpriced"`  // calls whose cost is unknown
 }
 
 // UsageRow is the usage of one group. In JSON each group is a member of its
@@ -120,9 +125,13 @@ func (s *Server) showUsage(c *call) (answer, error) {
 	if err != nil {
 		return answer{}, fmt.Errorf("usage: %w", err)
 	}
-	out := UsageAnswer{Rows: make([]UsageRow, 0, len(rows)), Totals: showTotals(totals)}
-	for _, r := range rows {
-		row := UsageRow{UsageTotals: showTotals(r.UsageTotals)}
+	charges, err := chargesOf(c.Context(), s.charger(), q, rows)
+	if err != nil {
+		return answer{}, err
+	}
+	out := UsageAnswer{Rows: make([]UsageRow, 0, len(rows)), Totals: showTotals(totals, charges.Total, charges.Currency)}
+	for i, r := range rows {
+		row := UsageRow{UsageTotals: showTotals(r.UsageTotals, charges.Rows[i], charges.Currency)}
 		for _, name := range q.By {
 			row.Group = append(row.Group, metering.Tag{Name: name, Value: r.Group[name]})
 		}
@@ -152,9 +161,41 @@ func readGroups(q *query) []string {
 	return groups
 }
 
-func showTotals(t metering.UsageTotals) UsageTotals {
+// Charger computes what usage costs the customers.
+type Charger interface {
+	Charges(ctx context.Context, org string, q metering.UsageQuery, rows []metering.UsageRow) (invoicing.Charges, error)
+}
+
+func (s *Server) charger() Charger {
+	if s.opts.Billing == nil {
+		return nil
+	}
+	return s.opts.Billing.Biller
+}
+
+// chargesOf is what usage costs the customers; nothing without a biller.
+func chargesOf(ctx context.Context, biller Charger, q metering.UsageQuery, rows []metering.UsageRow) (invoicing.Charges, error) {
+	none := invoicing.Charges{Currency: billing.USD, Total: "0", Rows: slices.Repeat([]string{"0"}, len(rows))}
+	if biller == nil {
+		return none, nil
+	}
+	got, err := biller.Charges(ctx, q.Org, q, rows)
+	if err != nil {
+		return none, fmt.Errorf("charges of usage: %w", err)
+	}
+	if len(got.Rows) != len(rows) {
+		return none, fmt.Errorf("%d charges for %d rows of usage", len(got.Rows), len(rows))
+	}
+	if got.Currency == "" && got.Total != "" {
+		return none, nil // no product has a price for it
+	}
+	return got, nil
+}
+
+// showTotals shows sums with what they are charged; empty: not known.
+func showTotals(t metering.UsageTotals, charge string, currency billing.Currency) UsageTotals {
 	return UsageTotals{
 		Requests: t.Requests, Classes: t.Classes, Total: t.Total, InputTokens: t.InputTokens, OutputTokens: t.OutputTokens,
-		Cost: t.Cost, Charge: "0", Currency: "USD", Estimated: t.Estimated, Unpriced: t.Unpriced,
+		Cost: t.Cost, Charge: known(charge), Currency: currency, Estimated: t.Estimated, Unpriced: t.Unpriced,
 	}
 }

@@ -3,9 +3,11 @@ package api
 import (
 	"context"
 	"strings"
+
+	"github.com/weirhq/weir/billing"
 )
 
-// UsageCmd tells what was used.
+// UsageCmd tells what was used, what it cost and what it is charged.
 type UsageCmd struct {
 	Common   `embed:""`
 	Customer string `placeholder:"EXT" help:"Id or external id of a customer. Default: all."`
@@ -63,7 +65,15 @@ func printUsage(p *printer, by string, a UsageAnswer) {
 	}
 }
 
+// amount is money in a table; unknown is never zero.
+func amount(s *string, currency billing.Currency) string {
+	if s == nil {
+		return "-"
+	}
+	return *s + " " + string(currency)
+}
+
 func figures(t UsageTotals) []any {
 	other := t.AudioInput + t.AudioOutput + t.ImageInput + t.ImageOutput
-	return []any{t.Requests, t.Input, t.CacheRead, t.CacheWrite, t.Output, t.Reasoning, other, t.Total, t.Cost, t.Charge + " " + t.Currency}
+	return []any{t.Requests, t.Input, t.CacheRead, t.CacheWrite, t.Output, t.Reasoning, other, t.Total, t.Cost, amount(t.Charge, t.Currency)}
 }
