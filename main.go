@@ -139,6 +139,7 @@ func (c sandboxCmd) Run(ctx context.Context, env *api.Env) error {
 type sandbox struct {
 	url, key string // of the simulated provider
 	demo     string // key of the demo customer
+	card     string // what its card is called
 	clock    *clock.Clock
 }
 
@@ -267,6 +268,9 @@ func (p *parts) build(ctx context.Context, box *sandbox, public, private string)
 		if box.demo, err = api.EnsureDemo(ctx, p.store, p.conf.Data, metering.DefaultOrg, keyring.Mint, now); err != nil {
 			return err
 		}
+		if box.card, err = api.EnsureDemoBilling(ctx, p.store, p.bills, nil, metering.DefaultOrg, now); err != nil {
+			return err
+		}
 		if err := p.ring.Reload(ctx); err != nil {
 			return fmt.Errorf("read proxy keys: %w", err)
 		}
@@ -291,7 +295,7 @@ func (p *parts) build(ctx context.Context, box *sandbox, public, private string)
 	}); err != nil {
 		return fmt.Errorf("data plane: %w", err)
 	}
-	admin, err := api.New(p.adminOptions(targets, public))
+	admin, err := api.New(p.adminOptions(box, targets, public))
 	if err != nil {
 		return err
 	}
@@ -310,7 +314,7 @@ func (p *parts) build(ctx context.Context, box *sandbox, public, private string)
 }
 
 // adminOptions connects the admin API with what it shows.
-func (p *parts) adminOptions(targets []config.Target, public string) api.Options {
+func (p *parts) adminOptions(box *sandbox, targets []config.Target, public string) api.Options {
 	o := api.Options{
 		Store: p.store, Ring: p.ring, MintKey: keyring.Mint, MintToken: keyring.MintToken,
 		Journal: p.journal.ID(), Sync: p.shipper.Sync, Pricer: p.book, Explain: p.explain,
@@ -332,6 +336,10 @@ func (p *parts) adminOptions(targets []config.Target, public string) api.Options
 	}
 	if p.shared != nil {
 		o.Redis = p.shared.Ping
+	}
+	o.Billing = &api.Billing{Store: p.bills, Biller: p.biller, Worker: p.worker, Payments: p.bank}
+	if box != nil {
+		o.Clock = box.clock
 	}
 	return o
 }
@@ -388,7 +396,7 @@ func (p *parts) run(ctx context.Context, box *sandbox, public, private net.Liste
 	go func() { consoled <- p.console.Serve(private) }()
 	fmt.Fprintf(out, "weir ready proxy=%s console=%s data=%s\n", api.Reachable(public), api.Reachable(private), p.conf.Data)
 	if box != nil {
-		api.Welcome(out, api.Reachable(public), box.demo, p.conf.Data)
+		api.Greeting{Proxy: api.Reachable(public), Key: box.demo, Data: p.conf.Data, Card: box.card}.Print(out)
 	}
 
 	var cause error

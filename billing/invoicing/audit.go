@@ -4,9 +4,9 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
 	"fmt"
 	"math/big"
+	"time"
 
 	"github.com/weirhq/weir/billing"
 	"github.com/weirhq/weir/billing/period"
@@ -186,12 +186,13 @@ func (a *audit) price(p *billing.Price) (string, error) {
 	return "", fmt.Errorf("price version %s is in no product of the subscription: %w", p.ID, metering.ErrNotFound)
 }
 
+// version is everything of a price version that decides what it charges.
 func version(p billing.Price) string {
-	b, err := json.Marshal(p)
-	if err != nil {
-		return err.Error()
+	from := "the beginning"
+	if p.From != 0 {
+		from = p.From.Time().Format(time.RFC3339Nano)
 	}
-	return string(b)
+	return fmt.Sprintf("%s %s for %d, %s, %s included, from %s (%s)", p.Amount, p.Currency, p.Per, p.Model, p.Included, from, p.ID)
 }
 
 // fold reads the events of a span that were on record when the period closed.
