@@ -100,12 +100,12 @@ func printEvent(p *printer, e Event) {
 	if string(e.Metadata) != "null" && string(e.Metadata) != "" && string(e.Metadata) != "{}" {
 		p.row("metadata", string(e.Metadata))
 	}
-	p.row("")
+	p.line("")
 	printTokens(p, e.Usage)
-	p.row("")
+	p.line("")
 	printCost(p, &e)
 	for _, b := range e.Billing {
-		p.row("")
+		p.line("")
 		printBilled(p, b)
 	}
 }
