@@ -1,39 +1,21 @@
 // Package clients_test runs the vendors' own SDKs against the simulated provider
 // twice, directly and through Weir, and compares what they hand back. The tests
-// are in test/*.test.js; only base URL and key differ between the two runs.
+// are in test/*.test.js and python/test_*.py; only base URL and key differ
+// between the two runs.
 package clients_test
 
 import (
-	"bufio"
 	"context"
-	"encoding/json"
-	"errors"
-	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
+
+	"github.com/weirhq/weir/deploy/clients/box"
 )
-
-// missing skips with one loud line, and fails where everything must be there.
-func missing(t *testing.T, what string) {
-	t.Helper()
-	if os.Getenv("CI") == "true" {
-		t.Fatal(what)
-	}
-	t.Skip("SKIPPED: " + what)
-}
-
-// runtime is what the sandbox writes about itself.
-type runtime struct {
-	Proxy        string `json:"proxy"`
-	Key          string `json:"key"`
-	Simulator    string `json:"simulator"`
-	SimulatorKey string `json:"simulator_key"`
-}
 
 func TestClients(t *testing.T) {
 	if testing.Short() {
@@ -41,26 +23,18 @@ func TestClients(t *testing.T) {
 	}
 	node, err := exec.LookPath("node")
 	if err != nil {
-		missing(t, "node is not installed")
+		box.Missing(t, "node is not installed")
 	}
 	if _, err := os.Stat("node_modules"); err != nil {
-		missing(t, "the npm clients are not installed: make clients")
+		box.Missing(t, "the npm clients are not installed: make clients")
 	}
-	r := sandbox(t)
 	files, err := filepath.Glob(filepath.Join("test", "*.test.js"))
 	if err != nil || len(files) == 0 {
 		t.Fatalf("no tests in test/: %v", err)
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
-	defer cancel()
-	cmd := exec.CommandContext(ctx, node, append([]string{"--test", "--test-reporter=tap", "--test-concurrency=1"}, files...)...)
-	cmd.Env = append(environment(), "UPSTREAM_URL="+r.Simulator, "UPSTREAM_KEY="+r.SimulatorKey, "PROXY_URL="+r.Proxy, "PROXY_KEY="+r.Key)
-	out, err := cmd.CombinedOutput()
-	if err != nil {
-		t.Fatalf("node --test: %v\n%s", err, out)
-	}
+	out := run(t, append([]string{node, "--test", "--test-reporter=tap", "--test-concurrency=1"}, files...)...)
 	var summary []string
-	for line := range strings.Lines(string(out)) {
+	for line := range strings.Lines(out) {
 		if strings.HasPrefix(line, "# pass ") || strings.HasPrefix(line, "# fail ") || strings.HasPrefix(line, "# skipped ") {
 			summary = append(summary, strings.TrimSpace(line[2:]))
 		}
@@ -71,87 +45,35 @@ func TestClients(t *testing.T) {
 	}
 }
 
-// environment is ours without what would lead a client or Weir elsewhere.
-func environment() []string {
-	var out []string
-	for _, kv := range os.Environ() {
-		name, _, _ := strings.Cut(kv, "=")
-		switch {
-		case strings.HasPrefix(name, "WEIR_"), strings.HasPrefix(name, "OPENAI_"), strings.HasPrefix(name, "ANTHROPIC_"),
-			strings.HasPrefix(name, "GEMINI_"), strings.HasPrefix(name, "GOOGLE_"),
-			name == "PORT", name == "REDIS_URL", name == "DATABASE_URL", name == "NODE_OPTIONS":
-		default:
-			out = append(out, kv)
-		}
+// ran is how unittest ends when every test ran and passed; with skips it adds
+// their number to OK.
+var ran = regexp.MustCompile(`(?m)^Ran [1-9][0-9]* tests? in .*\n\nOK$`)
+
+func TestPython(t *testing.T) {
+	if testing.Short() {
+		t.Skip("SKIPPED: needs the built program and the Python clients; run without -short")
 	}
-	return out
+	python := box.Python(t)
+	out := run(t, python, "-B", "-m", "unittest", "discover", "-v", "-s", "python")
+	summary := ran.FindString(out)
+	if summary == "" {
+		t.Errorf("not every test ran:\n%s", out)
+	}
+	t.Log(strings.ReplaceAll(summary, "\n\n", ", "))
 }
 
-// sandbox builds the program and runs its sandbox until the test ends.
-func sandbox(t *testing.T) runtime {
+// run runs a program that compares clients of a fresh sandbox and returns what it
+// printed; it must exit 0.
+func run(t *testing.T, args ...string) string {
 	t.Helper()
-	dir := t.TempDir()
-	program, data := filepath.Join(dir, "weir"), filepath.Join(dir, "data")
-	build := exec.Command("go", "build", "-o", program, "github.com/weirhq/weir")
-	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("go build: %v\n%s", err, out)
-	}
-	cmd := exec.Command(program, "sandbox", "--data", data)
-	cmd.Dir, cmd.Env = dir, environment()
-	log := new(strings.Builder)
-	cmd.Stderr = log
-	stdout, err := cmd.StdoutPipe()
+	b := box.Start(t)
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, args[0], args[1:]...)
+	cmd.Env = append(box.Environment(), "UPSTREAM_URL="+b.Simulator, "UPSTREAM_KEY="+b.SimulatorKey, "PROXY_URL="+b.Proxy, "PROXY_KEY="+b.Key)
+	out, err := cmd.CombinedOutput()
 	if err != nil {
-		t.Fatal(err)
+		t.Fatalf("%s: %v\n%s", strings.Join(args, " "), err, out)
 	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	ready, drained := make(chan error, 1), make(chan struct{})
-	go func() { // ends with the process
-		defer close(drained)
-		ready <- awaitReady(stdout)
-		_, _ = io.Copy(io.Discard, stdout)
-	}()
-	t.Cleanup(func() {
-		_ = cmd.Process.Signal(syscall.SIGTERM) // gone already is fine
-		kill := time.AfterFunc(30*time.Second, func() { _ = cmd.Process.Kill() })
-		defer kill.Stop()
-		<-drained
-		err := cmd.Wait()
-		if t.Failed() {
-			t.Logf("the sandbox ended with %v and said:\n%s", err, log)
-		}
-	})
-	select {
-	case err := <-ready:
-		if err != nil {
-			t.Fatal(err)
-		}
-	case <-time.After(60 * time.Second):
-		t.Fatal("the sandbox was not ready within 60 s")
-	}
-	b, err := os.ReadFile(filepath.Join(data, "runtime.json"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	var r runtime
-	if err := json.Unmarshal(b, &r); err != nil {
-		t.Fatalf("runtime.json: %v", err)
-	}
-	if r.Proxy == "" || r.Key == "" || r.Simulator == "" || r.SimulatorKey == "" {
-		t.Fatalf("runtime.json does not name proxy, key, simulator and simulator_key: %s", b)
-	}
-	return r
-}
-
-// awaitReady reads up to the ready line.
-func awaitReady(out io.Reader) error {
-	lines := bufio.NewScanner(out)
-	for lines.Scan() {
-		if strings.HasPrefix(lines.Text(), "weir ready ") {
-			return nil
-		}
-	}
-	return errors.Join(errors.New("the sandbox ended before it was ready"), lines.Err())
+	return string(out)
 }
