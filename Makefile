@@ -9,6 +9,7 @@ BENCH    ?=
 
 SERVICES := deploy/test/with-services
 CLIENTS  := deploy/clients/node_modules/.package-lock.json
+NEXTJS   := deploy/examples/nextjs/node_modules/.package-lock.json
 
 .DEFAULT_GOAL := help
 .PHONY: help build test quick race lint fuzz bench clients tools
@@ -19,7 +20,7 @@ help: ## list the targets
 build: ## build ./weir
 	$(GO) build -o weir .
 
-test: tools $(CLIENTS) ## everything, with Redis, PostgreSQL, nginx and the npm clients; installs and starts what it needs and stops it again
+test: tools $(CLIENTS) $(NEXTJS) ## everything, with Redis, PostgreSQL, nginx and the npm clients; installs and starts what it needs and stops it again
 	$(SERVICES) sh -ec '$(GO) vet ./...; $(GO) test -timeout 12m ./...; $(GO) test -short -race -timeout 12m $(RACE)'
 
 quick: ## Go alone: vet and the short tests; no services, no root, under a minute
@@ -29,8 +30,8 @@ quick: ## Go alone: vet and the short tests; no services, no root, under a minut
 race: tools ## the tests under the race detector, with services
 	$(SERVICES) $(GO) test -race -timeout 20m $(RACE)
 
-clients: $(CLIENTS) ## the vendors' own SDKs through Weir, compared with direct calls
-	$(GO) test -count=1 -v ./deploy/clients
+clients: $(CLIENTS) $(NEXTJS) ## the vendors' own SDKs (npm and PyPI) and the example applications through Weir, compared with direct calls
+	python=$$(deploy/clients/python/install) && WEIR_TEST_PYTHON=$$python $(GO) test -count=1 -v ./deploy/clients/... ./deploy/examples/...
 
 lint: ## golangci-lint with .golangci.yml
 	@command -v golangci-lint >/dev/null || { echo "golangci-lint v2 is missing: https://golangci-lint.run/docs/welcome/install/local/" >&2; exit 1; }
@@ -50,6 +51,6 @@ bench: ## cost per call, chunk and open stream against nginx (BENCH='--quick' fo
 tools: # what the tests run beside Go
 	@deploy/test/install
 
-$(CLIENTS): deploy/clients/package.json deploy/clients/package-lock.json | tools
-	cd deploy/clients && npm ci --no-audit --no-fund
+$(CLIENTS) $(NEXTJS): %/node_modules/.package-lock.json: %/package.json %/package-lock.json | tools
+	cd $* && npm ci --no-audit --no-fund
 	@touch $@
