@@ -15,11 +15,13 @@ import (
 	"os/signal"
 	"path/filepath"
 	"runtime/debug"
+	"strings"
 	"syscall"
 	"time"
 
 	"github.com/weirhq/weir/billing"
 	"github.com/weirhq/weir/billing/invoicing"
+	banksim "github.com/weirhq/weir/billing/sandbox"
 	billsql "github.com/weirhq/weir/billing/sqlstore"
 	"github.com/weirhq/weir/billing/work"
 	"github.com/weirhq/weir/config"
@@ -141,6 +143,12 @@ type sandbox struct {
 	demo     string // key of the demo customer
 	card     string // what its card is called
 	clock    *clock.Clock
+	bank     *banksim.Provider
+}
+
+// demoCard is a card that succeeds.
+func (b *sandbox) demoCard(_ context.Context, customer string) (billing.PaymentMethod, error) {
+	return b.bank.SetupDirect(customer, "4242 4242 4242 4242")
 }
 
 // parts are what exists in a serving process.
@@ -241,6 +249,9 @@ func (p *parts) open(ctx context.Context, box *sandbox) error {
 // close gives back what open took, in the opposite order.
 func (p *parts) close() error {
 	var errs []error
+	if closer, ok := p.bank.(io.Closer); ok {
+		errs = append(errs, closer.Close())
+	}
 	if p.shared != nil {
 		errs = append(errs, p.shared.Close())
 	}
@@ -256,6 +267,16 @@ func (p *parts) close() error {
 // build makes what answers requests.
 func (p *parts) build(ctx context.Context, box *sandbox, public, private string) (err error) {
 	now := p.now()
+	site := private // where people reach the pages
+	if p.conf.Console.URL != "" {
+		site = strings.TrimSuffix(p.conf.Console.URL, "/")
+	}
+	if box != nil {
+		if box.bank, err = banksim.New(banksim.Options{Path: filepath.Join(p.conf.Data, "payments.jsonl"), BaseURL: site, Now: p.now, Logger: p.log}); err != nil {
+			return err
+		}
+		p.bank = box.bank
+	}
 	p.biller = invoicing.New(p.bills, p.store)
 	p.worker = work.New(work.Options{
 		Store: p.bills, Drafter: p.biller, Journals: p.store, Provider: p.bank, Holder: p.journal.ID(), Now: p.now,
@@ -268,7 +289,7 @@ func (p *parts) build(ctx context.Context, box *sandbox, public, private string)
 		if box.demo, err = api.EnsureDemo(ctx, p.store, p.conf.Data, metering.DefaultOrg, keyring.Mint, now); err != nil {
 			return err
 		}
-		if box.card, err = api.EnsureDemoBilling(ctx, p.store, p.bills, nil, metering.DefaultOrg, now); err != nil {
+		if box.card, err = api.EnsureDemoBilling(ctx, p.store, p.bills, box.demoCard, metering.DefaultOrg, now); err != nil {
 			return err
 		}
 		if err := p.ring.Reload(ctx); err != nil {
@@ -302,6 +323,13 @@ func (p *parts) build(ctx context.Context, box *sandbox, public, private string)
 	mux := http.NewServeMux()
 	mux.Handle("/api/", admin)
 	mux.Handle("GET /metrics", api.Metrics(p.sample))
+	if box != nil {
+		pages, err := box.bank.Handler()
+		if err != nil {
+			return err
+		}
+		mux.Handle(banksim.Prefix, pages)
+	}
 	p.console = &http.Server{
 		Handler: mux, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: time.Minute, IdleTimeout: 2 * time.Minute,
 		ErrorLog: slog.NewLogLogger(p.log.Handler(), slog.LevelDebug),
