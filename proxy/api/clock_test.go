@@ -150,3 +150,35 @@ func TestDoctor_billing(t *testing.T) {
 		}
 	}
 }
+
+// TestDoctor_moved: a sandbox whose clock was moved is as healthy as before:
+// journals beat and keys age by the wall clock.
+func TestDoctor_moved(t *testing.T) {
+	t.Parallel()
+	s := newServer(t)
+	lease, err := s.store.ClaimJournal(t.Context(), metering.JournalClaim{Journal: "j", Nonce: "n", Host: "h"})
+	s.must("claim a journal", err)
+	beat := func() {
+		now := metering.MicrosOf(s.clock.Now())
+		_, err := s.store.Beat(t.Context(), metering.Beat{Lease: lease, Watermark: now, Clean: now})
+		s.must("beat", err)
+	}
+	beat()
+	_, err = s.clock.Advance(t.Context(), 1, 0, 0)
+	s.must("advance", err)
+	beat()
+	d, err := s.client.Doctor(t.Context())
+	s.must("doctor", err)
+	checked := 0
+	for _, check := range d.Checks {
+		if check.Name == "keys" || check.Name == "journal j" {
+			checked++
+			if check.Status != api.StatusOK {
+				t.Errorf("after a month in a moment: %+v", check)
+			}
+		}
+	}
+	if checked != 2 {
+		t.Errorf("%d checks of keys and journals: %+v", checked, d.Checks)
+	}
+}

@@ -76,12 +76,12 @@ func (s *Server) checkDatabase(ctx context.Context) []Check {
 	if s.opts.Database == nil {
 		return nil
 	}
-	start := s.opts.Now()
+	start := s.opts.Wall()
 	db, err := s.opts.Database(ctx)
 	if err != nil {
 		return []Check{s.unmeasured(ctx, "database", err)}
 	}
-	took := s.opts.Now().Sub(start).Round(time.Millisecond)
+	took := s.opts.Wall().Sub(start).Round(time.Millisecond)
 	database := Check{Name: "database", Status: StatusOK, Measured: fmt.Sprintf("%s, schema %s, %.1f MiB, answered in %s", db.Engine, db.Schema, float64(db.Bytes)/(1<<20), took)}
 	if took > time.Second {
 		database.Status, database.Remedy = StatusWarn, "it is slow: look at its load and its disk"
@@ -104,21 +104,21 @@ func (s *Server) checkRedis(ctx context.Context) Check {
 	if s.opts.Redis == nil {
 		return Check{Name: "redis", Status: StatusOK, Measured: "not configured: counters live in this process"}
 	}
-	start := s.opts.Now()
+	start := s.opts.Wall()
 	if err := s.opts.Redis(ctx); err != nil {
 		check := s.unmeasured(ctx, "redis", err)
 		check.Measured = "does not answer"
 		check.Remedy = "limits that replicas share cannot be decided: start it, or look at REDIS_URL; counters are rebuilt by themselves"
 		return check
 	}
-	return Check{Name: "redis", Status: StatusOK, Measured: fmt.Sprintf("answered in %s", s.opts.Now().Sub(start).Round(time.Millisecond))}
+	return Check{Name: "redis", Status: StatusOK, Measured: fmt.Sprintf("answered in %s", s.opts.Wall().Sub(start).Round(time.Millisecond))}
 }
 
 func (s *Server) checkKeys() Check {
 	if s.opts.KeysLoaded == nil {
 		return Check{Name: "keys", Status: StatusOK, Measured: "this process serves no keys"}
 	}
-	old := max(0, s.opts.Now().Sub(s.opts.KeysLoaded()).Round(time.Millisecond))
+	old := max(0, s.opts.Wall().Sub(s.opts.KeysLoaded()).Round(time.Millisecond))
 	check := Check{Name: "keys", Status: StatusOK, Measured: fmt.Sprintf("snapshot known to be current %s ago", old)}
 	switch {
 	case s.opts.KeysMaxStale > 0 && old > s.opts.KeysMaxStale:
@@ -147,7 +147,7 @@ func (s *Server) checkJournals(journals []metering.JournalInfo) []Check {
 
 func (s *Server) checkJournal(j metering.JournalInfo) Check {
 	now := s.opts.Now()
-	silent := age(now, j.Beaten)
+	silent := age(s.opts.Wall(), j.Beaten)
 	check := Check{Name: "journal " + j.Journal, Status: StatusOK, Measured: fmt.Sprintf(
 		"%s on %q, beat %s ago, watermark %s behind, %d facts to ship, %d calls open for over a minute",
 		j.State, j.Host, silent, age(now, j.Watermark), j.Lag, len(j.Open))}
@@ -173,7 +173,7 @@ func (s *Server) checkOrphans(ctx context.Context, org string, journals []meteri
 		for _, open := range j.Open {
 			switch {
 			case open.Org != org:
-			case j.State != metering.JournalLive || age(now, j.Beaten) > beatGone:
+			case j.State != metering.JournalLive || age(s.opts.Wall(), j.Beaten) > beatGone:
 				orphans++
 			case age(now, open.At) > openLong:
 				long++

@@ -27,7 +27,7 @@ func (c *MarginCmd) Run(ctx context.Context, env *Env) error {
 }
 
 func printMargin(p *printer, a MarginAnswer) {
-	p.row(strings.ToUpper(a.By), "REVENUE", "COST USD", "MARGIN USD", "MARGIN %", "")
+	p.row(strings.ToUpper(a.By), "REVENUE", "COST USD", "MARGIN USD", "MARGIN %", " ")
 	for _, r := range a.Rows {
 		p.row(append([]any{marginName(r)}, marginFigures(r)...)...)
 	}

@@ -72,7 +72,8 @@ type Options struct {
 	ConsoleLink func(ctx context.Context, org string) (url string, expires time.Time, err error)
 
 	Logger *slog.Logger     // default: discard
-	Now    func() time.Time // default: time.Now
+	Now    func() time.Time // the time that usage and bills are in; default: time.Now
+	Wall   func() time.Time // the time that journals beat and keys age by, which a sandbox does not move; default: time.Now
 }
 
 // Server answers the admin API. It is an http.Handler for everything beneath
@@ -101,6 +102,9 @@ func New(o Options) (*Server, error) {
 	}
 	if o.Now == nil {
 		o.Now = time.Now
+	}
+	if o.Wall == nil {
+		o.Wall = time.Now
 	}
 	if o.SyncTimeout == 0 {
 		o.SyncTimeout = 10 * time.Second

@@ -77,7 +77,7 @@ func (s *Server) late(ctx context.Context, waiting map[string]int64) error {
 	if err != nil {
 		return fmt.Errorf("read the journals: %w", err)
 	}
-	now := s.opts.Now()
+	now := s.opts.Wall()
 	var parts []string
 	for _, j := range journals {
 		if _, late := waiting[j.Journal]; late {

@@ -17,12 +17,6 @@ type Greeting struct {
 	Login string // one-use link into the console; empty: there is none
 }
 
-// Welcome tells a newcomer what to try in a sandbox whose data plane is at
-// proxy, with the demo customer's key.
-func Welcome(out io.Writer, proxy, key, data string) {
-	Greeting{Proxy: proxy, Key: key, Data: data}.Print(out)
-}
-
 // Print tells what to try, from the first call to the proof of the invoice.
 func (g Greeting) Print(out io.Writer) {
 	weir, from := program(), dataFlag(g.Data)
