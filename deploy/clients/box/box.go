@@ -32,15 +32,28 @@ type Box struct {
 // runtime.json, which has more of them.
 var ready = regexp.MustCompile(`(?m)^weir ready proxy=(\S+) `)
 
-// Start builds Weir and runs its sandbox until the test ends.
-func Start(t *testing.T) *Box {
+// Build builds Weir and returns the path of the program, which is there until the
+// test ends.
+func Build(t *testing.T) string {
 	t.Helper()
-	b := &Box{Dir: t.TempDir()}
-	b.Program = filepath.Join(b.Dir, "bin", "weir")
-	build := exec.Command("go", "build", "-o", b.Program, "github.com/weirhq/weir")
+	program := filepath.Join(t.TempDir(), "weir")
+	build := exec.Command("go", "build", "-o", program, "github.com/weirhq/weir")
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("go build: %v\n%s", err, out)
 	}
+	return program
+}
+
+// Start builds Weir and runs its sandbox until the test ends.
+func Start(t *testing.T) *Box {
+	t.Helper()
+	return Run(t, Build(t))
+}
+
+// Run runs the sandbox of a built program until the test ends.
+func Run(t *testing.T, program string) *Box {
+	t.Helper()
+	b := &Box{Program: program, Dir: t.TempDir()}
 	data := filepath.Join(b.Dir, "weir-sandbox") // where commands look by themselves
 	Serve(t, Server{Dir: b.Dir, Ready: ready, Args: []string{b.Program, "sandbox", "--data", data}})
 	raw, err := os.ReadFile(filepath.Join(data, "runtime.json"))
