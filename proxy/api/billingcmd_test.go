@@ -55,7 +55,7 @@ func TestGuide(t *testing.T) {
 	s.says("customer add --external-id acme --name Acme")
 	s.says("product add --name LLM --meter llm-tokens --price 0.01 --per 1000 --currency USD", "product LLM", "llm-tokens 0.01 USD per 1,000 from the beginning")
 	s.says("product list", "LLM 1mo llm-tokens 0.01 USD per 1,000")
-	s.says("subscription add --customer acme --product LLM", "1mo from 2026-01-31T12:00:0", "period 0 2026-01-31T12:00:0", "to 2026-02-28T12:00:0")
+	s.says("subscription add --customer acme --product LLM", "1mo from 2026-01-31T12:00:00", "period 0 2026-01-31T12:00:00", "to 2026-02-28T12:00:00")
 	s.use("acme", "", "1204000")
 	s.says("usage --customer acme --sync", "12.04 USD")
 	s.says("usage --customer acme --by tag:team", "total 1")
@@ -106,16 +106,16 @@ func TestContractCommands(t *testing.T) {
 	s.says("customer add --external-id acme")
 	s.says("product add --name A --meter llm-tokens --price 0.01 --per 1000 --included 500 --model per_package --interval 3mo --trial-days 14 --trial-usage billed",
 		"period 3mo", "trial 14 days, usage billed", "0.01 USD per 1,000, whole packages, 500 included")
-	s.says("product price A --meter llm-tokens --price 0.02 --per 1000 --from +7d", "price llm-tokens 0.02 USD per 1,000 from 2026-02-07T12:00:0")
+	s.says("product price A --meter llm-tokens --price 0.02 --per 1000 --from +7d", "price llm-tokens 0.02 USD per 1,000 from 2026-02-07T12:00:00")
 	s.says("product update A --name B", "product B")
 	s.says("product add --name C --meter llm-tokens --price 0.5 --interval 3mo")
 	sub := s.says("subscription add --customer acme --product B --anchor-day 1 --zone Europe/Berlin --start 2026-01-10",
 		"3mo from 2026-01-01T00:00:00, Europe/Berlin", "start 2026-01-09T23:00:00", "trial until 2026-01-23T23:00:00", "to 2026-03-31T22:00:00")
 	id := field(sub, "subscription")
-	s.says("subscription update "+id+" --product C --from +1d", "phase B from 2026-01-09T23:00:00", "phase C from 2026-02-01T12:00:0")
+	s.says("subscription update "+id+" --product C --from +1d", "phase B from 2026-01-09T23:00:00", "phase C from 2026-02-01T12:00:00")
 	s.says("subscription list --customer acme", "acme B 3mo", id)
-	s.says("subscription cancel "+id+" --at +2d", "end 2026-02-02T12:00:0")
-	s.says("subscription show "+id, "period 0", "to 2026-02-02T12:00:0")
+	s.says("subscription cancel "+id+" --at +2d", "end 2026-02-02T12:00:00")
+	s.says("subscription show "+id, "period 0", "to 2026-02-02T12:00:00")
 	s.says("product archive C", "archived")
 	for command, want := range map[string]int{
 		"subscription add --customer acme --product C":                              api.ExitRefused, // archived

@@ -48,7 +48,8 @@ type server struct {
 func began() time.Time { return time.Date(2026, 1, 31, 12, 0, 0, 0, time.UTC) }
 
 // newServer is a server of a sandbox: with billing, and a clock that goes on
-// from began. edit may change it before.
+// from began, at a hundredth of the pace, so that tests know the second. edit may
+// change it before.
 func newServer(t *testing.T, edit ...func(*api.Options)) *server {
 	t.Helper()
 	store, err := sqlstore.Open(t.Context(), "sqlite:"+filepath.Join(t.TempDir(), "weir.db"))
@@ -62,7 +63,7 @@ func newServer(t *testing.T, edit ...func(*api.Options)) *server {
 	})
 	s := &server{t: t, store: store, bills: billsql.New(store.DB()), bank: &bank{Bank: billingtest.NewBank()}}
 	start := time.Now()
-	if s.clock, err = clock.Open(t.Context(), s.bills, func() time.Time { return began().Add(time.Since(start)) }); err != nil {
+	if s.clock, err = clock.Open(t.Context(), s.bills, func() time.Time { return began().Add(time.Since(start) / 100) }); err != nil {
 		t.Fatal(err)
 	}
 	ring := keyring.New(store, keyring.Options{})
@@ -95,6 +96,9 @@ func newServer(t *testing.T, edit ...func(*api.Options)) *server {
 		Clock: s.clock, Now: s.clock.Now,
 		PortalLink: func(_ context.Context, org, customer string) (string, time.Time, error) {
 			return "http://127.0.0.1/portal/" + org + "/" + customer, s.clock.Now().Add(time.Hour), nil
+		},
+		SetPassword: func(ctx context.Context, org, email, password string) (metering.Admin, error) {
+			return store.SaveAdmin(ctx, metering.Admin{Org: org, Email: email, PasswordHash: "hash of " + password, Created: metering.MicrosOf(s.clock.Now())})
 		},
 		ConsoleLink: func(_ context.Context, org string) (string, time.Time, error) {
 			return "http://127.0.0.1/login/" + org, s.clock.Now().Add(time.Minute), nil
