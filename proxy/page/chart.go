@@ -40,6 +40,10 @@ type Chart struct {
 	Labels  []string
 	Series  []Series
 	Partial bool // the last bucket has not ended
+	Open    bool // the table is shown beside the drawing from the start
+	// Totals are the sums of the series, exact, where they mean anything; empty,
+	// or one per series.
+	Totals []string
 	// Links lead from a label to the rows that make it; empty, or one per label.
 	Links []string
 }
@@ -100,6 +104,15 @@ func (c *Chart) Rows() []ChartRow {
 		}
 	}
 	return rows
+}
+
+// TotalCells are the last row of the table.
+func (c *Chart) TotalCells() []Figure {
+	out := make([]Figure, 0, len(c.Totals))
+	for _, t := range c.Totals {
+		out = append(out, Figure{t, c.Unit})
+	}
+	return out
 }
 
 // Empty reports whether there is nothing to draw.

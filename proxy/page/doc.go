@@ -32,6 +32,7 @@
 //	share A B         the same as a bar
 //	instant T         2026-11-25 15:40:20 UTC, of metering.Micros or time.Time
 //	day T             2026-11-25
+//	clock T           11-25 15:40:20, in a list whose head names the zone
 //	ago T             3 m ago, with the instant as title
 //	duration D        820 ms, of a time.Duration; "between FROM TO" of two instants
 //	short ID          the ends of an identifier, the whole of it as title

@@ -20,6 +20,7 @@ func (s *Site) funcs() template.FuncMap {
 		"badge":    badge,
 		"between":  between,
 		"bucket":   BucketLabel,
+		"clock":    clock,
 		"cost":     cost,
 		"csvcell":  CSVCell,
 		"day":      day,
@@ -163,6 +164,18 @@ func instant(v any) (template.HTML, error) {
 		return "", err
 	}
 	return timeTag(m, Instant(m)), nil
+}
+
+// clock is an instant for a list whose head says that it is UTC.
+func clock(v any) (template.HTML, error) {
+	m, err := microsOf(v)
+	if err != nil {
+		return "", err
+	}
+	if m == 0 {
+		return timeTag(m, "–"), nil
+	}
+	return timeTag(m, m.Time().Format("01-02 15:04:05")), nil
 }
 
 func day(v any) (template.HTML, error) {

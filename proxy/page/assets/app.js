@@ -32,9 +32,9 @@ const option = (spec, cells) => {
   const series = spec.series.map((s) => {
     const colour = colours.series[s.slot];
     const data = s.values.map((v, i) => {
-      const value = v === "" ? null : Number(v); // drawn only: the table has the exact figure
+      const value = v === "" || bars && v === "0" ? null : Number(v); // drawn only: the table has the exact figure
       if (!bars || !spec.partial || i !== last) return value;
-      return {value, itemStyle: {opacity: 0.75, decal: {symbol: "rect", dashArrayX: [1, 0], dashArrayY: [3, 4], rotation: -Math.PI / 4, color: colours.card}}};
+      return {value, itemStyle: {decal: {symbol: "rect", dashArrayX: [1, 0], dashArrayY: [2, 5], rotation: -Math.PI / 4, color: colours.card}}};
     });
     return {
       name: s.name, data, type: bars ? "bar" : "line", stack: bars ? "all" : undefined, barMaxWidth: 48, barCategoryGap: "25%",
@@ -50,7 +50,7 @@ const option = (spec, cells) => {
   const negative = spec.series.some((s) => s.values.some((v) => v.startsWith("-")));
   return {
     animation: !still, animationDuration: 250, color: colours.series,
-    textStyle: {fontFamily: "inherit", color: colours.ink},
+    textStyle: {fontFamily: getComputedStyle(document.body).fontFamily, color: colours.ink},
     aria: {enabled: true, label: {description: `${spec.title}. ${spec.summary}`}},
     grid: {left: 4, right: 8, top: 16, bottom: spec.series.length > 1 ? 34 : 4, outerBoundsMode: "same", outerBoundsContain: "axisLabel"},
     legend: spec.series.length > 1 ? {type: "scroll", bottom: 0, left: 0, icon: "roundRect", itemWidth: 10, itemHeight: 10, itemGap: 14,
@@ -60,7 +60,7 @@ const option = (spec, cells) => {
       backgroundColor: colours.card, borderColor: colours.line, textStyle: {color: colours.ink, fontSize: 12}, order: "seriesDesc",
       formatter: (points) => {
         const i = points[0].dataIndex;
-        const lines = points.filter((p) => p.value != null && (p.value !== 0 || points.length < 3))
+        const lines = points.filter((p) => p.value != null)
           .map((p) => `${p.marker}${p.seriesName}  ${cells(i, p.seriesIndex)}`);
         return [spec.labels[i] + (spec.partial && i === last ? ", still running" : ""), ...(lines.length ? lines : ["nothing"])].join("\n");
       },

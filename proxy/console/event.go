@@ -1,0 +1,132 @@
+package console
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"net/http"
+
+	"github.com/weirhq/weir/metering"
+	"github.com/weirhq/weir/proxy/page"
+)
+
+// eventPage is one call, or what another source reported.
+type eventPage struct {
+	callRow
+	Cells      []cellRow
+	Lines      []Line
+	Raw        string // the provider's usage object
+	Properties string // of a reported event
+	Billing    *eventBilling
+}
+
+// cellRow is one class of tokens.
+type cellRow struct {
+	Name, What string
+	Count      int64
+}
+
+func (s *Server) showEvent(w http.ResponseWriter, r *http.Request) error {
+	e, err := s.opts.Store.Event(r.Context(), s.opts.Org, r.PathValue("event"))
+	if err != nil {
+		return fmt.Errorf("event: %w", err)
+	}
+	rows, err := s.rows(r.Context(), []*metering.Event{e})
+	if err != nil {
+		return err
+	}
+	out := eventPage{callRow: rows[0], Raw: indented(e.Usage.Raw), Properties: indented(e.Properties)}
+	for i, n := range e.Usage.Tokens {
+		if n != 0 {
+			cell := metering.Cell(i)
+			out.Cells = append(out.Cells, cellRow{cell.String(), cellText(cell), n})
+		}
+	}
+	if s.opts.Explain != nil {
+		out.Lines = s.opts.Explain(e)
+	}
+	if s.billing != nil {
+		if out.Billing, err = s.billing.event(r.Context(), s.opts.Org, e); err != nil {
+			return err
+		}
+	}
+	s.site.Render(w, r, http.StatusOK, "event", out)
+	return nil
+}
+
+// Unit is how many units the price of a line is for.
+func (l Line) Unit() string {
+	switch l.Per {
+	case 1:
+		return "each"
+	case 1_000_000:
+		return "per 1M"
+	default:
+		return "per " + page.Number(l.Per)
+	}
+}
+
+// cellText is a class of tokens in words.
+func cellText(c metering.Cell) string {
+	kind := map[metering.Modality]string{metering.Text: "", metering.Audio: ", audio", metering.Image: ", images", metering.Video: ", video", metering.Document: ", documents"}[c.Modality()]
+	switch {
+	case c.Reasoning():
+		return "reasoning" + kind
+	case !c.IsInput():
+		return "output" + kind
+	case c.Cache() == metering.CacheRead:
+		return "input, read from the cache" + kind
+	case c.Cache() == metering.CacheNone:
+		return "input" + kind
+	default:
+		return "input, written to the cache" + kind
+	}
+}
+
+// indented is JSON for people; what is none stays as it is.
+func indented(raw []byte) string {
+	var b bytes.Buffer
+	if err := json.Indent(&b, raw, "", "  "); err != nil {
+		return string(raw)
+	}
+	return b.String()
+}
+
+// Sum is the number of all tokens.
+func (p eventPage) Sum() int64 { return p.Input() + p.Output() }
+
+// UsageKind is the badge of what the numbers are worth.
+func (p eventPage) UsageKind() string {
+	if p.Estimated() {
+		return "warn"
+	}
+	return "ok"
+}
+
+// UsageText says what the numbers are worth.
+func (p eventPage) UsageText() string {
+	switch p.Usage.State {
+	case metering.UsageExact:
+		return "The provider reported these numbers."
+	case metering.UsagePartial:
+		return "The provider began to report and was cut off; the rest is estimated."
+	case metering.UsageEstimated:
+		return "The provider reported nothing; the numbers are estimated."
+	case metering.UsageUnknown:
+		return "The process died, or the answer could not be read; the numbers are what was seen last."
+	default:
+		return "An exchange of this kind has no usage."
+	}
+}
+
+// CostText says where the cost comes from if no price made it.
+func (p eventPage) CostText() string {
+	switch p.CostState {
+	case metering.CostFree:
+		return "It costs nothing by its kind, or by a price of zero."
+	case metering.CostStated:
+		return "The source that reported the event gave its cost."
+	default:
+		return "It was priced when it was recorded."
+	}
+}
