@@ -37,6 +37,8 @@ import (
 	"github.com/weirhq/weir/metering/sqlstore"
 	"github.com/weirhq/weir/proxy"
 	"github.com/weirhq/weir/proxy/api"
+	"github.com/weirhq/weir/proxy/console"
+	"github.com/weirhq/weir/proxy/page"
 	"github.com/weirhq/weir/proxy/proxytest"
 )
 
@@ -142,6 +144,7 @@ type sandbox struct {
 	url, key string // of the simulated provider
 	demo     string // key of the demo customer
 	card     string // what its card is called
+	login    string // one-use link to the console
 	clock    *clock.Clock
 	bank     *banksim.Provider
 }
@@ -311,24 +314,33 @@ func (p *parts) build(ctx context.Context, box *sandbox, public, private string)
 		MaxHeader: int(p.conf.Limits.Header), MaxConns: p.conf.Limits.Conns,
 		EventIDHeader: p.conf.EventIDHeader, Now: p.now, Logger: p.log,
 		Usage: func(ctx context.Context, who *metering.Principal) ([]byte, error) {
-			return api.ShowMe(ctx, p.store, who, p.now())
+			return api.ShowMe(ctx, p.store, p.biller, who, p.now())
 		},
 	}); err != nil {
 		return fmt.Errorf("data plane: %w", err)
 	}
-	admin, err := api.New(p.adminOptions(box, targets, public))
+	options := p.adminOptions(box, targets, public, site)
+	admin, err := api.New(options)
+	if err != nil {
+		return err
+	}
+	pages, err := console.New(p.consoleOptions(options, admin, site))
 	if err != nil {
 		return err
 	}
 	mux := http.NewServeMux()
 	mux.Handle("/api/", admin)
 	mux.Handle("GET /metrics", api.Metrics(p.sample))
+	mux.Handle("GET /{$}", http.RedirectHandler(console.Base+"/", http.StatusSeeOther))
+	mux.Handle("GET "+console.Base, http.RedirectHandler(console.Base+"/", http.StatusSeeOther))
+	mux.Handle(console.Base+"/", pages)
+	mux.Handle("/assets/", page.Assets())
 	if box != nil {
-		pages, err := box.bank.Handler()
+		cards, err := box.bank.Handler()
 		if err != nil {
 			return err
 		}
-		mux.Handle(banksim.Prefix, pages)
+		mux.Handle(banksim.Prefix, cards)
 	}
 	p.console = &http.Server{
 		Handler: mux, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: time.Minute, IdleTimeout: 2 * time.Minute,
@@ -336,13 +348,16 @@ func (p *parts) build(ctx context.Context, box *sandbox, public, private string)
 	}
 	r := api.Runtime{Proxy: public, Console: private, PID: os.Getpid()}
 	if box != nil {
+		if box.login, _, err = options.ConsoleLink(ctx, metering.DefaultOrg); err != nil {
+			return err
+		}
 		r.Key, r.Simulator, r.SimulatorKey = box.demo, box.url, box.key
 	}
 	return api.WriteRuntime(p.conf.Data, r)
 }
 
 // adminOptions connects the admin API with what it shows.
-func (p *parts) adminOptions(box *sandbox, targets []config.Target, public string) api.Options {
+func (p *parts) adminOptions(box *sandbox, targets []config.Target, public, site string) api.Options {
 	o := api.Options{
 		Store: p.store, Ring: p.ring, MintKey: keyring.Mint, MintToken: keyring.MintToken,
 		Journal: p.journal.ID(), Sync: p.shipper.Sync, Pricer: p.book, Explain: p.explain,
@@ -368,6 +383,51 @@ func (p *parts) adminOptions(box *sandbox, targets []config.Target, public strin
 	o.Billing = &api.Billing{Store: p.bills, Biller: p.biller, Worker: p.worker, Payments: p.bank}
 	if box != nil {
 		o.Clock = box.clock
+	}
+	o.SetPassword = func(ctx context.Context, org, email, password string) (metering.Admin, error) {
+		hash, err := console.HashPassword(password)
+		if err != nil {
+			return metering.Admin{}, err
+		}
+		return p.store.SaveAdmin(ctx, metering.Admin{Org: org, Email: email, PasswordHash: hash, Created: metering.MicrosOf(time.Now())})
+	}
+	o.ConsoleLink = func(ctx context.Context, org string) (string, time.Time, error) {
+		now := time.Now()
+		secret, err := console.NewLink(ctx, p.store, org, linkTTL, now)
+		return site + console.Base + "/login/" + secret, now.Add(linkTTL), err
+	}
+	return o
+}
+
+// linkTTL is for how long a link to sign in is good, if nobody uses it before.
+const linkTTL = 15 * time.Minute
+
+// consoleOptions connects the operator's pages with what the admin API shows.
+func (p *parts) consoleOptions(a api.Options, admin *api.Server, site string) console.Options {
+	o := console.Options{
+		Store: p.store, Ring: p.ring, MintKey: keyring.Mint, Proxy: a.Proxy, Secure: strings.HasPrefix(site, "https:"), Now: p.now, Logger: p.log,
+		Billing: &console.Billing{Store: p.bills, Biller: p.biller, Worker: p.worker},
+		Explain: func(e *metering.Event) []console.Line {
+			var out []console.Line
+			for _, l := range p.explain(e) {
+				out = append(out, console.Line(l))
+			}
+			return out
+		},
+		Doctor: func(ctx context.Context, org string) []console.Check {
+			var out []console.Check
+			for _, c := range admin.Diagnose(ctx, org).Checks {
+				out = append(out, console.Check{Name: c.Name, Status: string(c.Status), Measured: c.Measured, Remedy: c.Remedy})
+			}
+			return out
+		},
+		Upstreams: func() []console.Upstream {
+			var out []console.Upstream
+			for _, u := range a.Upstreams() {
+				out = append(out, console.Upstream{Name: u.Name, BaseURL: a.Proxy + u.ClientPath, Default: u.Default, Test: u.Test})
+			}
+			return out
+		},
 	}
 	return o
 }
@@ -424,7 +484,7 @@ func (p *parts) run(ctx context.Context, box *sandbox, public, private net.Liste
 	go func() { consoled <- p.console.Serve(private) }()
 	fmt.Fprintf(out, "weir ready proxy=%s console=%s data=%s\n", api.Reachable(public), api.Reachable(private), p.conf.Data)
 	if box != nil {
-		api.Greeting{Proxy: api.Reachable(public), Key: box.demo, Data: p.conf.Data, Card: box.card}.Print(out)
+		api.Greeting{Proxy: api.Reachable(public), Key: box.demo, Data: p.conf.Data, Card: box.card, Login: box.login}.Print(out)
 	}
 
 	var cause error

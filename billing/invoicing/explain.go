@@ -40,6 +40,9 @@ const (
 // some aggregations have, a share of one event, is left out for the others.
 func (b *Biller) Explain(ctx context.Context, org string, e *metering.Event) ([]Explanation, error) {
 	out := []Explanation{}
+	if e.Customer == "" {
+		return out, nil // nobody's, so nobody pays
+	}
 	contracts, err := b.contracts(ctx, org, e.Customer)
 	if err != nil {
 		return out, fmt.Errorf("explain event %s: %w", e.ID, err)

@@ -167,3 +167,25 @@ func TestAnchor_validate(t *testing.T) {
 		}
 	}
 }
+
+// TestBoundary_yearsEnd computes boundaries around the end of every year of a
+// century, in every zone of the golden vectors: it must end, and tile.
+func TestBoundary_yearsEnd(t *testing.T) {
+	t.Parallel()
+	for _, name := range []string{"UTC", "America/New_York", "America/Santiago", "America/Havana", "Australia/Lord_Howe", "Asia/Kolkata", "Pacific/Apia", "Asia/Beirut", "Europe/Berlin"} {
+		for _, hour := range []int{0, 2, 23} {
+			a := period.Anchor{Year: 2026, Month: time.December, Day: 31, Hour: hour, Zone: zone(t, name), Months: 1}
+			last := a.Boundary(-1)
+			for k := range 12 * 100 {
+				next := a.Boundary(k)
+				if days := next.Time().Sub(last.Time()).Hours() / 24; days < 27 || days > 32 {
+					t.Fatalf("%s, %d h: period %d has %.2f days", name, hour, k-1, days)
+				}
+				if a.Index(next) != k || a.Index(next-1) != k-1 {
+					t.Fatalf("%s, %d h: period %d is found as %d", name, hour, k, a.Index(next))
+				}
+				last = next
+			}
+		}
+	}
+}

@@ -212,6 +212,13 @@ func walkInvoice(s *server, subscription string) {
 	s.must("portal link", err)
 	console, err := c.ConsoleLink(ctx)
 	s.must("console link", err)
+	admin, err := c.SetPassword(ctx, "Ada@example.com", "a long password")
+	s.must("password", err)
+	have, err := s.store.AdminByEmail(ctx, metering.DefaultOrg, "ada@example.com")
+	s.must("admin", err)
+	if admin.Email != "ada@example.com" || have.PasswordHash != "hash of a long password" {
+		s.t.Errorf("admin %+v, %+v", admin, have)
+	}
 	if !strings.Contains(portal.URL, "/portal/") || !strings.Contains(console.URL, "/login/") || console.ExpiresAt <= moved.Now {
 		s.t.Errorf("links %+v %+v", portal, console)
 	}

@@ -198,6 +198,11 @@ func (c *Client) ConsoleLink(ctx context.Context) (Link, error) {
 	return do[Link](ctx, c, http.MethodPost, at("console", "links"), nil, nil)
 }
 
+// SetPassword gives a person a password for the console.
+func (c *Client) SetPassword(ctx context.Context, email, password string) (Admin, error) {
+	return do[Admin](ctx, c, http.MethodPatch, at("admins", email), nil, map[string]string{"password": password})
+}
+
 // Clock tells what a sandbox takes the time to be.
 func (c *Client) Clock(ctx context.Context) (ClockTime, error) {
 	return do[ClockTime](ctx, c, http.MethodGet, at("clock"), nil, nil)

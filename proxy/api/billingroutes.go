@@ -39,6 +39,8 @@ func billingRoutes() []Route {
 		// The link opens the whole console, so only a token for everything gets it.
 		{http.MethodPost, "/api/v1/console/links", allScopes, "createConsoleLink", 0, (*Server).createConsoleLink},
 
+		{http.MethodPatch, "/api/v1/admins/{email}", allScopes, "setPassword", 0, (*Server).setPassword},
+
 		{http.MethodGet, "/api/v1/clock", "clock:read", "showClock", 0, (*Server).showClock},
 		{http.MethodPost, "/api/v1/clock/advance", "clock:write", "advanceClock", 0, (*Server).advanceClock},
 	}

@@ -82,6 +82,7 @@ type Commands struct {
 	Margin       MarginCmd       `cmd:"" help:"What was earned and what it cost, by customer, product, day or model."`
 	Portal       PortalCmd       `cmd:"" help:"The customers' own pages."`
 	Console      ConsoleCmd      `cmd:"" help:"The operators' pages."`
+	Admin        AdminCmd        `cmd:"" help:"People who sign in to the console with a password."`
 	Login        ConsoleLink     `cmd:"" help:"Print a one-use link that logs into the console, alone on the last line."`
 	Clock        ClockCmd        `cmd:"" help:"The time of a sandbox, which can be moved."`
 

@@ -78,9 +78,10 @@ func ensureDemoSubscription(ctx context.Context, bills SubscriptionStore, owner 
 	if err != nil || len(have) > 0 || p.Archived != 0 {
 		return err
 	}
+	start := metering.MicrosOf(now.Time().Truncate(24 * time.Hour)) // a period of whole days reads better
 	_, err = bills.CreateSubscription(ctx, billing.Subscription{
-		Org: owner.Org, Customer: owner.ID, Anchor: period.AnchorAt(now, time.UTC, p.Months), Start: now, Trial: p.TrialUsage,
-		Phases: []billing.Phase{{From: now, Product: p.ID}}, Created: now,
+		Org: owner.Org, Customer: owner.ID, Anchor: period.AnchorAt(start, time.UTC, p.Months), Start: start, Trial: p.TrialUsage,
+		Phases: []billing.Phase{{From: start, Product: p.ID}}, Created: now,
 	})
 	return err
 }

@@ -34,12 +34,12 @@ func (s *Server) showDoctor(c *call) (answer, error) {
 	if err := c.query.close(); err != nil {
 		return answer{}, err
 	}
-	return ok(s.diagnose(c.Context(), c.org))
+	return ok(s.Diagnose(c.Context(), c.org))
 }
 
-// diagnose runs every check. A check that cannot be made has failed; the error
+// Diagnose runs every check. A check that cannot be made has failed; the error
 // goes to the log, because it may quote an address.
-func (s *Server) diagnose(ctx context.Context, org string) Diagnosis {
+func (s *Server) Diagnose(ctx context.Context, org string) Diagnosis {
 	checks := s.checkDatabase(ctx)
 	checks = append(checks, s.checkRedis(ctx), s.checkKeys())
 	journals, err := s.opts.Store.Journals(ctx)

@@ -22,14 +22,9 @@ type Me struct {
 	Limits []struct{} `json:"limits"`
 }
 
-// ShowMe is ShowCharged where nothing is charged.
-func ShowMe(ctx context.Context, store EventStore, p *metering.Principal, now time.Time) ([]byte, error) {
-	return ShowCharged(ctx, store, nil, p, now)
-}
-
-// ShowCharged returns the body of /-/me: a key's own usage of the month, as far
+// ShowMe returns the body of /-/me: a key's own usage of the month, as far
 // as it has been shipped, and what it is charged. A nil biller charges nothing.
-func ShowCharged(ctx context.Context, store EventStore, biller Charger, p *metering.Principal, now time.Time) ([]byte, error) {
+func ShowMe(ctx context.Context, store EventStore, biller Charger, p *metering.Principal, now time.Time) ([]byte, error) {
 	from := time.Date(now.UTC().Year(), now.UTC().Month(), 1, 0, 0, 0, 0, time.UTC)
 	to := from.AddDate(0, 1, 0)
 	q := metering.UsageQuery{

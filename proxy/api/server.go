@@ -71,6 +71,10 @@ type Options struct {
 	// console, once; nil: there is no console.
 	ConsoleLink func(ctx context.Context, org string) (url string, expires time.Time, err error)
 
+	// SetPassword gives a person a password for the console of an organisation;
+	// nil: there is no console. metering.ErrInvalid: no e-mail address.
+	SetPassword func(ctx context.Context, org, email, password string) (metering.Admin, error)
+
 	Logger *slog.Logger     // default: discard
 	Now    func() time.Time // the time that usage and bills are in; default: time.Now
 	Wall   func() time.Time // the time that journals beat and keys age by, which a sandbox does not move; default: time.Now
