@@ -17,6 +17,11 @@ import (
 	"github.com/weirhq/weir/deploy/clients/box"
 )
 
+// weir is the built program.
+var weir string
+
+func TestMain(m *testing.M) { os.Exit(box.Main(m, &weir)) }
+
 func TestClients(t *testing.T) {
 	if testing.Short() {
 		t.Skip("SKIPPED: needs the built program and the npm clients; run without -short")
@@ -66,7 +71,7 @@ func TestPython(t *testing.T) {
 // printed; it must exit 0.
 func run(t *testing.T, args ...string) string {
 	t.Helper()
-	b := box.Start(t)
+	b := box.Run(t, weir)
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, args[0], args[1:]...)

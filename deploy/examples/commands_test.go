@@ -21,14 +21,13 @@ var (
 // whether the page has it run or not.
 func TestCommands(t *testing.T) {
 	program(t)
-	b := box.Start(t)
 	asked := map[string]string{} // what --help says, by command
 	for name, page := range pages(t) {
 		for _, line := range commands(page) {
 			command := verb(line)
 			help, known := asked[command]
 			if !known {
-				cmd := exec.Command(b.Program, append(strings.Fields(command)[1:], "--help")...)
+				cmd := exec.Command(weir, append(strings.Fields(command)[1:], "--help")...)
 				cmd.Env = box.Environment()
 				out, err := cmd.CombinedOutput()
 				if err != nil || !strings.HasPrefix(string(out), "Usage: "+command) {

@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"os"
 	"regexp"
 	"strings"
 	"testing"
@@ -18,6 +19,11 @@ import (
 
 	"github.com/weirhq/weir/deploy/clients/box"
 )
+
+// weir is the built program.
+var weir string
+
+func TestMain(m *testing.M) { os.Exit(box.Main(m, &weir)) }
 
 // program skips a test that needs the built program when the run is short.
 func program(t *testing.T) {
@@ -57,20 +63,20 @@ type generated struct {
 
 func (a application) test(t *testing.T) {
 	t.Helper()
-	b := box.Start(t)
+	b := box.Run(t, weir)
 	for _, customer := range []string{"acme", "globex", "shop"} {
 		b.Weir(t, "customer", "add", "--external-id", customer, "--name", customer)
 	}
 	direct := a.start(t, b.Simulator+"/v1", b.SimulatorKey)
-	weir := a.start(t, b.Proxy+"/v1", b.NewKey(t, "shop", "--permit", "attribute"))
+	through := a.start(t, b.Proxy+"/v1", b.NewKey(t, "shop", "--permit", "attribute"))
 
 	const short, long = "What does a weir do?", "Tell me about weirs in 90 words."
-	one := a.same(t, direct, weir, "acme", short)
-	two := a.same(t, direct, weir, "globex", long)
+	one := a.same(t, direct, through, "acme", short)
+	two := a.same(t, direct, through, "globex", long)
 
 	// acme generated its own question once, and streamed the other one's; globex
 	// only generated. Streamed or not, the provider counts the same.
-	pieces, text := streamed(t, weir, "acme", long)
+	pieces, text := streamed(t, through, "acme", long)
 	if text != two.Text {
 		t.Errorf("streamed through Weir:\n%s\nnot streamed:\n%s", text, two.Text)
 	}
@@ -80,7 +86,7 @@ func (a application) test(t *testing.T) {
 	if pieces < 10 {
 		t.Errorf("the stream of 90 words arrived in %d pieces", pieces)
 	}
-	if status, body := ask(t, weir.generate, "", short); status != http.StatusUnauthorized {
+	if status, body := ask(t, through.generate, "", short); status != http.StatusUnauthorized {
 		t.Errorf("without a session: %d %s", status, body)
 	}
 
@@ -93,10 +99,10 @@ func (a application) test(t *testing.T) {
 }
 
 // same asks directly and through Weir, and wants the same answer.
-func (application) same(t *testing.T, direct, weir running, customer, prompt string) generated {
+func (application) same(t *testing.T, direct, through running, customer, prompt string) generated {
 	t.Helper()
 	var answers [2]generated
-	for i, at := range []running{direct, weir} {
+	for i, at := range []running{direct, through} {
 		status, body := ask(t, at.generate, customer, prompt)
 		if err := json.Unmarshal(body, &answers[i]); status != http.StatusOK || err != nil {
 			t.Fatalf("%s: %d, %v in %s", at.generate, status, err, body)

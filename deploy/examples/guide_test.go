@@ -81,7 +81,7 @@ func TestGuide(t *testing.T) {
 			box.Missing(t, tool+" is not installed")
 		}
 	}
-	ran, weir := 0, box.Build(t)
+	ran := 0
 	for name, page := range pages(t) {
 		todo := steps(page)
 		ran += len(todo)

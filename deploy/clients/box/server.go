@@ -34,7 +34,7 @@ func Serve(t *testing.T, s Server) string {
 	cmd.SysProcAttr = group()
 	out := &output{pattern: s.Ready, found: make(chan string, 1)}
 	cmd.Stdout, cmd.Stderr = out, out
-	cmd.WaitDelay = 5 * time.Second // for a child that holds the pipe
+	cmd.WaitDelay = time.Second // for a child that holds the pipe
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
