@@ -4,6 +4,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -21,6 +22,7 @@ import (
 
 	"github.com/weirhq/weir/billing"
 	"github.com/weirhq/weir/billing/invoicing"
+	"github.com/weirhq/weir/billing/pdf"
 	banksim "github.com/weirhq/weir/billing/sandbox"
 	billsql "github.com/weirhq/weir/billing/sqlstore"
 	"github.com/weirhq/weir/billing/work"
@@ -39,6 +41,7 @@ import (
 	"github.com/weirhq/weir/proxy/api"
 	"github.com/weirhq/weir/proxy/console"
 	"github.com/weirhq/weir/proxy/page"
+	"github.com/weirhq/weir/proxy/portal"
 	"github.com/weirhq/weir/proxy/proxytest"
 )
 
@@ -334,6 +337,12 @@ func (p *parts) build(ctx context.Context, box *sandbox, public, private string)
 	mux.Handle("GET /{$}", http.RedirectHandler(console.Base+"/", http.StatusSeeOther))
 	mux.Handle("GET "+console.Base, http.RedirectHandler(console.Base+"/", http.StatusSeeOther))
 	mux.Handle(console.Base+"/", pages)
+	customers, err := portal.New(p.portalOptions(public, site))
+	if err != nil {
+		return err
+	}
+	mux.Handle("GET "+portal.Base, http.RedirectHandler(portal.Base+"/", http.StatusSeeOther))
+	mux.Handle(portal.Base+"/", customers)
 	mux.Handle("/assets/", page.Assets())
 	if box != nil {
 		cards, err := box.bank.Handler()
@@ -396,7 +405,25 @@ func (p *parts) adminOptions(box *sandbox, targets []config.Target, public, site
 		secret, err := console.NewLink(ctx, p.store, org, linkTTL, now)
 		return site + console.Base + "/login/" + secret, now.Add(linkTTL), err
 	}
+	o.PortalLink = func(ctx context.Context, org, customer string) (string, time.Time, error) {
+		now := time.Now()
+		secret, err := portal.NewLink(ctx, p.store, org, customer, linkTTL, now)
+		return site + portal.Base + "/login/" + secret, now.Add(linkTTL), err
+	}
 	return o
+}
+
+// portalOptions connects the customers' pages.
+func (p *parts) portalOptions(public, site string) portal.Options {
+	return portal.Options{
+		Store: p.store, Ring: p.ring, MintKey: keyring.Mint, Bills: p.bills, Biller: p.biller, Provider: p.bank, Pay: p.worker.Pay, PDF: p.print,
+		Proxy: public, URL: p.conf.Console.URL, Secure: strings.HasPrefix(site, "https:"), Now: p.now, Logger: p.log,
+	}
+}
+
+// print writes an invoice as PDF.
+func (p *parts) print(w io.Writer, a billing.Account, payments []billing.Payment) error {
+	return pdf.Invoice(w, a, pdf.Options{Issuer: pdf.Issuer{Name: p.conf.Invoice.Issuer, Lines: p.conf.Invoice.Address}, Payments: payments})
 }
 
 // linkTTL is for how long a link to sign in is good, if nobody uses it before.
@@ -406,7 +433,24 @@ const linkTTL = 15 * time.Minute
 func (p *parts) consoleOptions(a api.Options, admin *api.Server, site string) console.Options {
 	o := console.Options{
 		Store: p.store, Ring: p.ring, MintKey: keyring.Mint, Proxy: a.Proxy, Secure: strings.HasPrefix(site, "https:"), Now: p.now, Logger: p.log,
-		Billing: &console.Billing{Store: p.bills, Biller: p.biller, Worker: p.worker},
+		Billing: &console.Billing{
+			Store: p.bills, Biller: p.biller, Worker: p.worker,
+			PDF: func(acc billing.Account) ([]byte, error) {
+				ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+				defer cancel()
+				payments, err := p.bills.Payments(ctx, acc.Invoice.Org, acc.Invoice.ID)
+				if err != nil {
+					return nil, err
+				}
+				var b bytes.Buffer
+				err = p.print(&b, acc, payments)
+				return b.Bytes(), err
+			},
+		},
+		PortalLink: func(ctx context.Context, c metering.Customer) (string, error) {
+			url, _, err := a.PortalLink(ctx, c.Org, c.ID)
+			return url, err
+		},
 		Explain: func(e *metering.Event) []console.Line {
 			var out []console.Line
 			for _, l := range p.explain(e) {

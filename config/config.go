@@ -56,6 +56,9 @@ type Config struct {
 	// Keys is how proxy keys are held in memory.
 	Keys Keys `yaml:"keys"`
 
+	// Invoice is what invoices say of whoever issues them.
+	Invoice Invoice `yaml:"invoice"`
+
 	// Close is how billing periods are closed.
 	Close Close `yaml:"close"`
 
@@ -79,6 +82,15 @@ type Console struct {
 	// URL is where people reach it, such as https://weir.example.com: what links
 	// to the console and the portal begin with. Default: its own address.
 	URL string `yaml:"url"`
+}
+
+// Invoice configures what invoices say of whoever issues them.
+type Invoice struct {
+	// Issuer is the name at the head of an invoice. Default: none.
+	Issuer string `yaml:"issuer"`
+
+	// Address is what stands below it, a line each: address, tax number, contact.
+	Address []string `yaml:"address"`
 }
 
 // Close configures how billing periods are closed.

@@ -145,6 +145,7 @@ upstreams:
 limits: {inspect: 64KiB, body: 10MB, header: 65536, conns: 9}
 journal: {dir: /j, sync: always}
 keys: {max_stale: 90s}
+invoice: {issuer: Acme Ltd, address: [1 Mill Lane, Weirton]}
 close: {max_wait: 6h}
 drain: 5s
 log: {level: debug, format: json}
@@ -167,6 +168,7 @@ event_id_header: false
 		Limits:  config.Limits{Inspect: 64 << 10, Body: 10_000_000, Header: 64 << 10, Conns: 9},
 		Journal: config.Journal{Dir: "/j", Sync: config.SyncAlways},
 		Keys:    config.Keys{MaxStale: 90 * time.Second},
+		Invoice: config.Invoice{Issuer: "Acme Ltd", Address: []string{"1 Mill Lane", "Weirton"}},
 		Close:   config.Close{MaxWait: 6 * time.Hour},
 		Drain:   5 * time.Second,
 		Log:     config.Log{Level: "debug", Format: "json"},
