@@ -3,16 +3,17 @@
 GO       ?= go
 FUZZTIME ?= 10s
 # What runs again under the race detector: where goroutines share state.
-RACE     ?= ./metering/... ./proxy/...
+RACE     ?= ./metering/... ./billing/... ./proxy/...
 # Flags of the benchmark, e.g. BENCH='--quick'.
 BENCH    ?=
 
 SERVICES := deploy/test/with-services
 CLIENTS  := deploy/clients/node_modules/.package-lock.json
 NEXTJS   := deploy/examples/nextjs/node_modules/.package-lock.json
+BROWSER  := deploy/browser/node_modules/.package-lock.json
 
 .DEFAULT_GOAL := help
-.PHONY: help build test quick race lint fuzz bench clients tools
+.PHONY: help build test quick race lint fuzz bench clients browser tools
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -20,7 +21,7 @@ help: ## list the targets
 build: ## build ./weir
 	$(GO) build -o weir .
 
-test: tools $(CLIENTS) $(NEXTJS) ## everything, with Redis, PostgreSQL, nginx and the npm clients; installs and starts what it needs and stops it again
+test: tools $(CLIENTS) $(NEXTJS) $(BROWSER) ## everything, with Redis, PostgreSQL, nginx, the npm clients and a browser; installs and starts what it needs and stops it again
 	$(SERVICES) sh -ec '$(GO) vet ./...; $(GO) test -timeout 12m ./...; $(GO) test -short -race -timeout 12m $(RACE)'
 
 quick: ## Go alone: vet and the short tests; no services, no root, under a minute
@@ -32,6 +33,9 @@ race: tools ## the tests under the race detector, with services
 
 clients: $(CLIENTS) $(NEXTJS) ## the vendors' own SDKs (npm and PyPI) and the example applications through Weir, compared with direct calls
 	python=$$(deploy/clients/python/install) && WEIR_TEST_PYTHON=$$python $(GO) test -count=1 -v ./deploy/clients/... ./deploy/examples/...
+
+browser: $(BROWSER) ## a walk through the console and the portal in a real browser
+	$(GO) test -count=1 -v ./deploy/browser
 
 lint: ## golangci-lint with .golangci.yml
 	@command -v golangci-lint >/dev/null || { echo "golangci-lint v2 is missing: https://golangci-lint.run/docs/welcome/install/local/" >&2; exit 1; }
@@ -53,4 +57,8 @@ tools: # what the tests run beside Go
 
 $(CLIENTS) $(NEXTJS): %/node_modules/.package-lock.json: %/package.json %/package-lock.json | tools
 	cd $* && npm ci --no-audit --no-fund
+	@touch $@
+
+$(BROWSER): deploy/browser/package.json deploy/browser/package-lock.json | tools
+	cd deploy/browser && npm ci --no-audit --no-fund
 	@touch $@
