@@ -3,6 +3,7 @@ package pdf
 import (
 	_ "embed"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"strings"
 	"unicode"
@@ -85,7 +86,7 @@ func coverage(ttf string) (map[rune]bool, error) {
 			}
 		}
 	}
-	return nil, fmt.Errorf("the font has no character map of format 4")
+	return nil, errors.New("the font has no character map of format 4")
 }
 
 func format4(u16 func(int) int, sub int) map[rune]bool {

@@ -2,6 +2,7 @@ package pdf
 
 import (
 	"fmt"
+	"strconv"
 
 	"codeberg.org/go-pdf/fpdf"
 
@@ -103,7 +104,7 @@ func what(l billing.Line) string {
 
 // unitPrice is a price without its currency, which is the invoice's.
 func unitPrice(p billing.Price) string {
-	per := grouped(fmt.Sprint(p.Per))
+	per := grouped(strconv.FormatInt(p.Per, 10))
 	switch {
 	case p.Model == billing.PerPackage:
 		return number(p.Amount) + " per package of " + per
@@ -121,7 +122,7 @@ func (d draft) details(l billing.Line) []string {
 		out = append(out, "From "+span(l.Span, d.zone))
 	}
 	if l.Events > 0 {
-		events := grouped(fmt.Sprint(l.Events)) + " events"
+		events := grouped(strconv.FormatInt(l.Events, 10)) + " events"
 		if l.Events == 1 {
 			events = "1 event"
 		}

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"crypto/subtle"
 	"embed"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"html/template"
@@ -54,13 +53,21 @@ func (p *Provider) Handler() (http.Handler, error) {
 	guarded := http.NewCrossOriginProtection().Handler(mux)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		head := w.Header()
-		head.Set("Content-Security-Policy", "default-src 'none'; style-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'")
+		head.Set("Content-Security-Policy", policy(""))
 		head.Set("X-Content-Type-Options", "nosniff")
-		head.Set("Referrer-Policy", "no-referrer")
+		// With no-referrer a browser sends "Origin: null" with the forms too, and over
+		// plain HTTP nothing else says that they are of this site: they would be refused.
+		head.Set("Referrer-Policy", "same-origin")
 		head.Set("Cache-Control", "no-store")
 		r.Body = http.MaxBytesReader(w, r.Body, maxForm)
 		guarded.ServeHTTP(w, r)
 	}), nil
+}
+
+// policy lets a page load nothing but its style. Its form may lead on to target,
+// an origin; empty: to this one alone. Browsers hold redirects to it too.
+func policy(target string) string {
+	return strings.TrimSpace("default-src 'none'; style-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'self' " + target)
 }
 
 func (h *pages) render(w http.ResponseWriter, status int, name string, data any) {
@@ -83,7 +90,7 @@ func (h *pages) fail(w http.ResponseWriter, err error) {
 		return
 	}
 	h.opts.Logger.Error("payment provider", "error", err)
-	h.render(w, http.StatusInternalServerError, "failure", failure{"Something went wrong", "Nothing was charged. Try again."})
+	h.render(w, http.StatusInternalServerError, "failure", failure{"That could not be recorded", "Open the page again to see what has become of it."})
 }
 
 func (h *pages) stylesheet(w http.ResponseWriter, _ *http.Request) {
@@ -93,16 +100,17 @@ func (h *pages) stylesheet(w http.ResponseWriter, _ *http.Request) {
 
 // setupForm is the form for a card.
 type setupForm struct {
-	Secret, Number, Expires, Problem string
-	Cards                            []cardRow
+	Secret, Number, Expires string
+	Faults                  map[string]string // by field
+	Cards                   []cardRow
 }
 
-type cardRow struct{ Number, What string }
+type cardRow struct{ Number, Value, What string }
 
 func cardRows() []cardRow {
 	var out []cardRow
 	for number, b := range cards() {
-		out = append(out, cardRow{number[:4] + " " + number[4:8] + " " + number[8:12] + " " + number[12:], string(b)})
+		out = append(out, cardRow{number[:4] + " " + number[4:8] + " " + number[8:12] + " " + number[12:], number, string(b)})
 	}
 	slices.SortFunc(out, func(a, b cardRow) int { return strings.Compare(b.Number, a.Number) })
 	return out
@@ -126,8 +134,23 @@ func (h *pages) showSetup(w http.ResponseWriter, r *http.Request) {
 	case s.Card != nil:
 		h.render(w, http.StatusOK, "saved", s.Card.label())
 	default:
-		h.render(w, http.StatusOK, "setup", setupForm{Secret: s.Secret, Cards: cardRows()})
+		h.renderSetup(w, http.StatusOK, s, setupForm{})
 	}
+}
+
+func (h *pages) renderSetup(w http.ResponseWriter, status int, s *setup, form setupForm) {
+	form.Secret, form.Cards = s.Secret, cardRows()
+	w.Header().Set("Content-Security-Policy", policy(target(s)))
+	h.render(w, status, "setup", form)
+}
+
+// target is the origin that the form of a setup leads on to; empty: this one.
+func target(s *setup) string {
+	u, err := url.Parse(s.Return)
+	if err != nil || u.Host == "" || strings.ContainsAny(u.Host, "; ,'") {
+		return ""
+	}
+	return u.Scheme + "://" + u.Host
 }
 
 func (h *pages) enterCard(w http.ResponseWriter, r *http.Request) {
@@ -136,20 +159,23 @@ func (h *pages) enterCard(w http.ResponseWriter, r *http.Request) {
 		h.fail(w, err)
 		return
 	}
-	if subtle.ConstantTimeCompare([]byte(r.PostFormValue("secret")), []byte(s.Secret)) != 1 {
-		h.render(w, http.StatusForbidden, "failure", failure{"Not from this form", "Open the link again and enter the card there."})
+	if !h.ownForm(w, r, s.Secret) {
 		return
 	}
 	if s.Card == nil {
-		form := setupForm{Secret: s.Secret, Number: r.PostFormValue("number"), Expires: r.PostFormValue("expires"), Cards: cardRows()}
-		h.mu.Lock()
-		err = h.enter(s, form.Number, form.Expires, r.PostFormValue("code"))
-		h.mu.Unlock()
-		if errors.Is(err, metering.ErrInvalid) {
-			form.Problem, _, _ = strings.Cut(err.Error(), ": ")
-			h.render(w, http.StatusUnprocessableEntity, "setup", form)
+		form := setupForm{Number: r.PostFormValue(fieldNumber), Expires: r.PostFormValue(fieldExpires)}
+		now, code := h.opts.Now(), r.PostFormValue(fieldCode)
+		if use := r.PostFormValue("use"); use != "" { // a button beside a card of the list
+			form.Number, form.Expires, code = use, now.AddDate(3, 0, 0).Format("01/06"), "123"
+		}
+		entered, faults := readCard(form.Number, form.Expires, code, now)
+		if form.Faults = faults; len(faults) > 0 {
+			h.renderSetup(w, http.StatusUnprocessableEntity, s, form)
 			return
 		}
+		h.mu.Lock()
+		err = h.enter(s, entered)
+		h.mu.Unlock()
 		if err != nil {
 			h.fail(w, err)
 			return
@@ -158,15 +184,27 @@ func (h *pages) enterCard(w http.ResponseWriter, r *http.Request) {
 	http.Redirect(w, r, back(s), http.StatusSeeOther)
 }
 
+// ownForm checks that a form comes from the page that has the secret.
+func (h *pages) ownForm(w http.ResponseWriter, r *http.Request, secret string) bool {
+	if subtle.ConstantTimeCompare([]byte(r.PostFormValue("secret")), []byte(secret)) == 1 {
+		return true
+	}
+	h.render(w, http.StatusForbidden, "failure", failure{"Not from this form", "Nothing was done. Open the link again and send the form from there."})
+	return false
+}
+
 // back is where the customer came from, with the id of the setup.
 func back(s *setup) string {
 	u, err := url.Parse(s.Return)
 	if err != nil || s.Return == "" {
 		return Prefix + "setup/" + s.ID
 	}
-	q := u.Query()
-	q.Set("setup", s.ID)
-	u.RawQuery = q.Encode()
+	// The other parameters stay as they were written. One that an earlier setup has
+	// left goes.
+	parts := slices.DeleteFunc(strings.Split(u.RawQuery, "&"), func(part string) bool {
+		return part == "" || part == "setup" || strings.HasPrefix(part, "setup=")
+	})
+	u.RawQuery = strings.Join(append(parts, "setup="+url.QueryEscape(s.ID)), "&")
 	return u.String()
 }
 
@@ -187,60 +225,32 @@ func (h *pages) showConfirm(w http.ResponseWriter, r *http.Request) {
 		h.fail(w, err)
 		return
 	}
-	h.render(w, http.StatusOK, "confirm", rowOf(c))
+	h.render(w, http.StatusOK, "confirm", confirmForm{rowOf(c), c.Secret})
+}
+
+// confirmForm is the form that confirms a charge.
+type confirmForm struct {
+	row
+	Secret string
 }
 
 func (h *pages) confirm(w http.ResponseWriter, r *http.Request) {
+	c, err := h.charge(r)
+	if err != nil {
+		h.fail(w, err)
+		return
+	}
+	if !h.ownForm(w, r, c.Secret) {
+		return
+	}
 	answer := r.PostFormValue("answer")
 	if answer != "yes" && answer != "no" {
 		h.render(w, http.StatusBadRequest, "failure", failure{"Neither yes nor no", "Use one of the two buttons."})
 		return
 	}
-	c, err := h.settle(r.PathValue("reference"), answer == "yes")
-	if err != nil {
+	if c, err = h.settle(c.Key, answer == "yes"); err != nil {
 		h.fail(w, err)
 		return
 	}
-	h.render(w, http.StatusOK, "confirm", rowOf(c))
-}
-
-// row is a charge as pages and programs see it.
-type row struct {
-	Key         string `json:"key"`
-	Customer    string `json:"customer"`
-	Description string `json:"description"`
-	Amount      string `json:"amount"`
-	State       string `json:"state"`
-	Reason      string `json:"reason"`
-	Reference   string `json:"reference"`
-	When        string `json:"at"`
-}
-
-func rowOf(c *charge) row {
-	return row{c.Key, c.Customer, c.Description, c.Amount.String(), string(c.State), c.Reason, c.Reference, c.At.Time().Format("2006-01-02 15:04:05")}
-}
-
-// rows lists every charge, the newest first.
-func (h *pages) rows() []row {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	out := make([]row, 0, len(h.memory.order))
-	for _, key := range slices.Backward(h.memory.order) {
-		out = append(out, rowOf(h.memory.charges[key]))
-	}
-	return out
-}
-
-func (h *pages) list(w http.ResponseWriter, _ *http.Request) {
-	h.render(w, http.StatusOK, "list", h.rows())
-}
-
-func (h *pages) export(w http.ResponseWriter, _ *http.Request) {
-	b, err := json.Marshal(map[string][]row{"charges": h.rows()})
-	if err != nil {
-		h.fail(w, err)
-		return
-	}
-	w.Header().Set("Content-Type", "application/json")
-	_, _ = w.Write(b) // the reader may have gone
+	h.render(w, http.StatusOK, "confirm", confirmForm{row: rowOf(c)})
 }
