@@ -96,10 +96,7 @@ func (p *process) charges() []json.RawMessage {
 // and one charge, and the audit agrees. F24, F25, P15.
 func TestBilling_killed(t *testing.T) {
 	t.Parallel()
-	for _, point := range fault.Names() {
-		if !strings.HasPrefix(point, "bill.") {
-			continue
-		}
+	for _, point := range fault.BillNames() {
 		for name, setup := range map[string]func(t *testing.T) []string{
 			"embedded": func(*testing.T) []string { return nil },
 			"PostgreSQL and Redis": func(t *testing.T) []string {

@@ -224,7 +224,7 @@ func TestKill9(t *testing.T) {
 // TestKillAtEveryPoint kills the program at each named point in turn, B01.
 func TestKillAtEveryPoint(t *testing.T) {
 	program(t)
-	for _, point := range fault.Names() {
+	for _, point := range fault.CallNames() {
 		t.Run(point, func(t *testing.T) {
 			t.Parallel()
 			o := newOracle(t)

@@ -40,11 +40,18 @@ const (
 )
 
 // Names lists every point.
-func Names() []string {
+func Names() []string { return append(CallNames(), BillNames()...) }
+
+// BillNames lists the points that billing passes, in order.
+func BillNames() []string {
+	return []string{BillBeforeClose, BillAfterClose, BillBeforeCharge, BillAfterCharge}
+}
+
+// CallNames lists the points that a call passes until it is recorded, in order.
+func CallNames() []string {
 	return []string{
 		JournalBeforeIntent, JournalAfterIntent, ProxyAfterSend, ProxyAfterPiece,
 		JournalBeforeFact, JournalAfterFact, ProxyAfterEnd, JournalBeforeSync, JournalAfterSync,
 		ShipBeforeTransaction, ShipAfterTransaction, ShipBeforeSettle, ShipAfterSettle, ShipAfterShipped,
-		BillBeforeClose, BillAfterClose, BillBeforeCharge, BillAfterCharge,
 	}
 }
