@@ -160,6 +160,7 @@ upstreams:
 	keys := map[string]string{"acme": all[0].customer("acme"), "globex": all[0].customer("globex")}
 	backend := all[0].customer("backend", "--permit", "attribute,create")
 	for _, p := range all {
+		eventually(t, 2*time.Second, "the backend's key works on every replica", func() bool { return status(t, p.proxy+"/-/me", backend) == http.StatusOK })
 		for _, key := range keys {
 			eventually(t, 2*time.Second, "the key works on every replica", func() bool { return status(t, p.proxy+"/v1/models", key) == http.StatusOK })
 		}
