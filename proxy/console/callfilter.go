@@ -161,7 +161,9 @@ func outcomeText(e *metering.Event) string {
 	switch {
 	case e.Outcome == "":
 		return "reported"
-	case e.Status != 0 && (e.Status >= 400 || e.Outcome != metering.OutcomeComplete):
+	case e.Outcome == metering.OutcomeComplete && e.Status >= 400:
+		return fmt.Sprintf("answered %d", e.Status)
+	case e.Status != 0 && e.Outcome != metering.OutcomeComplete:
 		return fmt.Sprintf("%s, %d", text, e.Status)
 	default:
 		return text

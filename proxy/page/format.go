@@ -184,6 +184,8 @@ func Duration(d time.Duration) string {
 		return "-" + Duration(-d)
 	}
 	switch {
+	case d == 0:
+		return "0 s"
 	case d < time.Millisecond:
 		return fmt.Sprintf("%d µs", d.Microseconds())
 	case d < time.Second:
