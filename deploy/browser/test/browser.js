@@ -123,3 +123,51 @@ export class Reader {
     await this.context.close();
   }
 }
+
+// call calls the simulated provider through Weir, with a prompt of some words.
+export const call = async (key, {model = "gpt-4o-mini", stream = false, words = 0}) => {
+  const response = await fetch(`${env.PROXY}/v1/chat/completions`, {
+    method: "POST", headers: {authorization: `Bearer ${key}`, "content-type": "application/json"},
+    body: JSON.stringify({model, stream, messages: [{role: "user", content: `What does a weir do?${" why?".repeat(words)}`}]}),
+  });
+  const text = await response.text();
+  assert.equal(response.status, 200, text);
+};
+
+// looker returns what wants a page to be right for every reader, once: for light,
+// who has script, in both themes and on a narrow screen, and for plain, who has
+// none and reads the same figures.
+export const looker = (light, plain) => {
+  const seen = new Set();
+  return async (path) => {
+    if (seen.has(path)) return;
+    seen.add(path);
+    const moving = /\/(live|health)/.test(path); // their figures are of this second
+    const scripted = light.step(path, async () => {
+      const page = await light.at(path);
+      await light.drawn();
+      await light.accessible(`${path}, light`);
+      const figures = await light.figures();
+      await page.emulateMedia({colorScheme: "dark"});
+      await light.drawn();
+      await light.accessible(`${path}, dark`);
+      await page.setViewportSize({width: 360, height: 800});
+      const over = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
+      await page.setViewportSize({width: 1280, height: 900});
+      await page.emulateMedia({colorScheme: "light"});
+      assert.equal(over, 0, `${path} is ${over} pixels too wide for 360`);
+      light.unharmed(path);
+      return figures;
+    });
+    const unscripted = plain.step(`${path} without script`, async () => {
+      const page = await plain.at(path);
+      for (const figure of await page.$$("figure.chart")) {
+        assert.ok(await (await figure.$("table")).isVisible(), `a chart of ${path} has no table without script`);
+      }
+      plain.unharmed(`${path}, without script`);
+      return plain.figures();
+    });
+    const [figures, same] = await Promise.all([scripted, unscripted]);
+    if (!moving) assert.deepEqual(same, figures, `figures of ${path} without script`);
+  };
+};

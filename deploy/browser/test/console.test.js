@@ -1,17 +1,15 @@
-// The walk: signing in by the printed link, making a key and calling with it, a
+// The operator: signing in by the printed link, making a key and calling with it, a
 // month that ends, its invoice and its audit, and every page of the console,
 // looked at in light and dark by axe, on a narrow screen, and without script,
 // where it has the same figures.
 
 import assert from "node:assert/strict";
 import {after, before, test} from "node:test";
-import {Reader, env, launch, weir} from "./browser.js";
+import {Reader, call, env, launch, looker, weir} from "./browser.js";
 
-let browser, light, plain; // plain: without script
+let browser, light, plain, look; // plain: without script
 let key;
 const calls = 6; // of the new key, in the month that ends
-const pages = new Set(); // that were looked at
-
 // month is a period with the calls in it, whatever the sandbox's clock says.
 const date = (days) => new Date(Date.now() + days * 86_400_000).toISOString().slice(0, 10);
 const month = `from=${date(-5)}&to=${date(40)}`;
@@ -21,39 +19,6 @@ before(async () => {
   light = await Reader.arrive(browser);
 });
 after(() => browser?.close());
-
-// look wants a page to be right for every reader.
-const look = async (path) => {
-  if (pages.has(path)) return;
-  pages.add(path);
-  const moving = /\/(live|health)/.test(path); // their figures are of this second
-  const scripted = light.step(path, async () => {
-    const page = await light.at(path);
-    await light.drawn();
-    await light.accessible(`${path}, light`);
-    const figures = await light.figures();
-    await page.emulateMedia({colorScheme: "dark"});
-    await light.drawn();
-    await light.accessible(`${path}, dark`);
-    await page.setViewportSize({width: 360, height: 800});
-    const over = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
-    await page.setViewportSize({width: 1280, height: 900});
-    await page.emulateMedia({colorScheme: "light"});
-    assert.equal(over, 0, `${path} is ${over} pixels too wide for 360`);
-    light.unharmed(path);
-    return figures;
-  });
-  const unscripted = plain.step(`${path} without script`, async () => {
-    const page = await plain.at(path);
-    for (const figure of await page.$$("figure.chart")) {
-      assert.ok(await (await figure.$("table")).isVisible(), `a chart of ${path} has no table without script`);
-    }
-    plain.unharmed(`${path}, without script`);
-    return plain.figures();
-  });
-  const [figures, same] = await Promise.all([scripted, unscripted]);
-  if (!moving) assert.deepEqual(same, figures, `figures of ${path} without script`);
-};
 
 test("the printed link signs in, once", async () => {
   await light.step("sign in", async () => {
@@ -65,6 +30,7 @@ test("the printed link signs in, once", async () => {
   });
   const cookies = await light.context.storageState();
   plain = await Reader.arrive(browser, {script: false, cookies});
+  look = looker(light, plain);
 
   const other = await Reader.arrive(browser, {script: false});
   await other.step("the link again", async () => {
@@ -101,12 +67,7 @@ test("a key is shown once, and works", async () => {
     assert.match(await page.textContent("main"), /walk/);
   });
   for (let i = 0; i < calls; i++) {
-    const stream = i % 2 === 1;
-    const response = await fetch(`${env.PROXY}/v1/chat/completions`, {
-      method: "POST", headers: {authorization: `Bearer ${key}`, "content-type": "application/json"},
-      body: JSON.stringify({model: i < 4 ? "gpt-4o-mini" : "gpt-4o", stream, messages: [{role: "user", content: `What does a weir do? ${"why? ".repeat(200 * i)}`}]}),
-    });
-    assert.equal(response.status, 200, await response.text());
+    await call(key, {model: i < 4 ? "gpt-4o-mini" : "gpt-4o", stream: i % 2 === 1, words: 3000 * i});
   }
   const usage = JSON.parse(await weir("usage", "--customer", "demo", "--sync", "--json"));
   assert.equal(usage.totals.requests, calls);
@@ -131,7 +92,8 @@ test("a month passes: the invoice opens down to its calls and is proven", async 
   await weir("clock", "advance", "1mo");
   const list = JSON.parse(await weir("invoice", "list", "--customer", "demo", "--json"));
   assert.equal(list.items.length, 1);
-  const {number, total} = list.items[0];
+  const {number, total, state} = list.items[0];
+  assert.equal(state, "paid"); // by the card that the demo customer has
   await light.step("the invoice", async () => {
     const page = await light.at("/console/invoices");
     assert.match(await page.textContent("main table:has(caption:text('newest first'))"), new RegExp(number));
