@@ -15,7 +15,7 @@ func (e *Event) reportedProperty(path string) Value {
 		raw = e.Properties
 		for name := range strings.SplitSeq(path, ".") {
 			if raw, ok = member(raw, name); !ok {
-				return Value{}
+				return e.reportedTokens(path)
 			}
 		}
 	}
@@ -30,6 +30,24 @@ func (e *Event) reportedProperty(path string) Value {
 		return NumberValue(n)
 	}
 	return v
+}
+
+// reportedTokens reads the counts that a sender gives in _llm alone, which are
+// the event's tokens, under the names that meters add up: otherwise they would
+// be priced and not counted.
+func (e *Event) reportedTokens(path string) Value {
+	switch path {
+	case "totalTokens", "inputTokens", "outputTokens", "cachedInputTokens":
+	default:
+		return Value{}
+	}
+	if _, ok := member(e.Properties, "_llm"); !ok {
+		return Value{}
+	}
+	if n, ok := e.tokenProperty(path); ok {
+		return NumberValue(NumberOf(n))
+	}
+	return Value{}
 }
 
 // scalar reads a string, number or boolean; anything else, and a number beyond

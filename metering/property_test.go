@@ -99,7 +99,7 @@ func TestEvent_Property_reported(t *testing.T) {
 		` "_llm":{"vendor":"v","model":"m","input_tokens":1}, "text":"12"}`)
 	for name, want := range map[string]string{
 		"name": `"llm-tokens"`, "metadata.name": `"inner"`, "source": `"user"`,
-		"totalTokens": `7`, "inputTokens": `null`, "model": `null`, "provider": `null`, "strategy": `null`,
+		"totalTokens": `7`, "inputTokens": `9`, "outputTokens": `0`, "model": `null`, "provider": `null`, "strategy": `null`,
 		"a.b": `1`, "a.c": `3`, "metadata.a.b": `1`, "a": `null`, "a.b.c": `null`, "list": `null`, "list.0": `null`, "nothing": `null`,
 		"key": `"v"`, "deep.er.x": `true`, "deep.er": `null`, "big": `null`, "text": `"12"`,
 		"_cost.amount": `12.5`, "_cost.currency": `"usd"`, "_llm.vendor": `"v"`, "_llm.input_tokens": `1`, "_llm.output_tokens": `null`,

@@ -3,6 +3,7 @@ package invoicing
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/weirhq/weir/billing"
 	"github.com/weirhq/weir/billing/period"
@@ -16,6 +17,8 @@ type Store interface {
 	Invoice(ctx context.Context, org, ref string) (billing.Account, error)
 	Document(ctx context.Context, org, id string) (document []byte, sha string, err error)
 	Payments(ctx context.Context, org, invoice string) ([]billing.Payment, error)
+	// PricedMeters lists the meters that any product has a price for.
+	PricedMeters(ctx context.Context, org string) ([]string, error)
 }
 
 // Usage is what the biller reads of the metering store.
@@ -140,10 +143,19 @@ func (b *Biller) contracts(ctx context.Context, org, customer string) ([]billing
 	}
 }
 
-// unbilled measures every meter where no subscription has a price for it.
+// unbilled measures, where no subscription of the customer has a price for it,
+// every meter that is sold at all: one that no product has a price for only
+// counts. Before there is any price, all of them are measured.
 func (b *Biller) unbilled(ctx context.Context, org, customer string, contracts []billing.Contract) ([]Unbilled, error) {
 	out := []Unbilled{}
-	err := b.eachMeter(ctx, org, func(m metering.Meter) error {
+	sold, err := b.store.PricedMeters(ctx, org)
+	if err != nil {
+		return out, err
+	}
+	err = b.eachMeter(ctx, org, func(m metering.Meter) error {
+		if len(sold) > 0 && !slices.Contains(sold, m.ID) {
+			return nil
+		}
 		return b.usage.Steady(ctx, func(r metering.SteadyReader) error {
 			for _, gap := range gaps(m.ID, contracts) {
 				rows, err := r.Quantities(ctx, metering.QuantityQuery{Org: org, Meter: m.ID, Customer: customer, From: gap.Start, To: gap.End, Live: true})

@@ -167,6 +167,14 @@ func (s *Store) Products(ctx context.Context, org string, limit int, cursor stri
 	return list, next, err
 }
 
+// PricedMeters lists the meters that any product has a price for.
+func (s *Store) PricedMeters(ctx context.Context, org string) ([]string, error) {
+	return all(ctx, s.db.Read(), "priced meters", func(r *sql.Rows) (string, error) {
+		var meter string
+		return meter, r.Scan(&meter)
+	}, `SELECT DISTINCT meter FROM prices WHERE org_id = $1 ORDER BY meter`, org)
+}
+
 // RenameProduct gives a product another name.
 func (s *Store) RenameProduct(ctx context.Context, org, id, name string) error {
 	p := billing.Product{Org: org, Name: name, Months: 1, TrialUsage: billing.TrialFree}

@@ -17,7 +17,7 @@ type Admin struct {
 // Bounds of a password, in bytes. What is longer is cheaper to send than to
 // hash.
 const (
-	minPassword = 10
+	minPassword = 15
 	maxPassword = 200
 )
 

@@ -1,0 +1,35 @@
+package metering_test
+
+import (
+	"encoding/json"
+	"testing"
+
+	"github.com/weirhq/weir/metering"
+)
+
+// TestReportedTokens: counts that a sender gives in _llm alone are measured like
+// those that it gives by name, and a name that it gives wins.
+func TestReportedTokens(t *testing.T) {
+	t.Parallel()
+	e := metering.Event{Name: metering.EventLLM}
+	e.Usage.Tokens[metering.InputCell(metering.CacheNone, metering.Text)] = 7
+	e.Usage.Tokens[metering.InputCell(metering.CacheRead, metering.Text)] = 3
+	e.Usage.Tokens[metering.OutputCell(false, metering.Text)] = 5
+	for metadata, want := range map[string]map[string]string{
+		`{"_llm":{"input_tokens":10,"output_tokens":5}}`:                    {"totalTokens": "15", "inputTokens": "10", "outputTokens": "5", "cachedInputTokens": "3"},
+		`{"_llm":{"input_tokens":10,"output_tokens":5},"totalTokens":"99"}`: {"totalTokens": "", "inputTokens": "10"},
+		`{"_llm":{"input_tokens":10,"output_tokens":5},"totalTokens":99}`:   {"totalTokens": "99"},
+		`{"other":1}`: {"totalTokens": "", "inputTokens": ""},
+	} {
+		e.Properties = json.RawMessage(metadata)
+		for name, n := range want {
+			got := ""
+			if v := e.Property(name); v.Kind == metering.KindNumber {
+				got = v.Num.String()
+			}
+			if got != n {
+				t.Errorf("%s: %s is %q, want %q", metadata, name, got, n)
+			}
+		}
+	}
+}
