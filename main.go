@@ -271,12 +271,42 @@ func (p *parts) close() error {
 }
 
 // build makes what answers requests.
-func (p *parts) build(ctx context.Context, box *sandbox, public, private string) (err error) {
-	now := p.now()
+func (p *parts) build(ctx context.Context, box *sandbox, public, private string) error {
 	site := private // where people reach the pages
 	if p.conf.Console.URL != "" {
 		site = strings.TrimSuffix(p.conf.Console.URL, "/")
 	}
+	if err := p.bill(box, site); err != nil {
+		return err
+	}
+	if _, err := api.EnsureToken(ctx, p.store, p.conf.Data, metering.DefaultOrg, keyring.MintToken, p.now()); err != nil {
+		return err
+	}
+	if err := p.furnish(ctx, box); err != nil {
+		return err
+	}
+	targets := p.conf.Targets()
+	if err := p.forward(targets); err != nil {
+		return fmt.Errorf("data plane: %w", err)
+	}
+	options := p.adminOptions(box, targets, public, site)
+	if err := p.show(options, box, site); err != nil {
+		return err
+	}
+	r := api.Runtime{Proxy: public, Console: private, PID: os.Getpid()}
+	if box != nil {
+		var err error
+		if box.login, _, err = options.ConsoleLink(ctx, metering.DefaultOrg); err != nil {
+			return err
+		}
+		r.Key, r.Simulator, r.SimulatorKey = box.demo, box.url, box.key
+	}
+	return api.WriteRuntime(p.conf.Data, r)
+}
+
+// bill makes what computes and charges invoices. Only a sandbox has somebody who
+// charges.
+func (p *parts) bill(box *sandbox, site string) (err error) {
 	if box != nil {
 		if box.bank, err = banksim.New(banksim.Options{Path: filepath.Join(p.conf.Data, "payments.jsonl"), BaseURL: site, Now: p.now, Logger: p.log}); err != nil {
 			return err
@@ -288,21 +318,28 @@ func (p *parts) build(ctx context.Context, box *sandbox, public, private string)
 		Store: p.bills, Drafter: p.biller, Journals: p.store, Provider: p.bank, Holder: p.journal.ID(), Now: p.now,
 		MaxWait: p.conf.Close.MaxWait, Logger: p.log,
 	})
-	if _, err := api.EnsureToken(ctx, p.store, p.conf.Data, metering.DefaultOrg, keyring.MintToken, now); err != nil {
+	return nil
+}
+
+// furnish gives a sandbox its demo customer, with all that it has.
+func (p *parts) furnish(ctx context.Context, box *sandbox) (err error) {
+	if box == nil {
+		return nil
+	}
+	if box.demo, err = api.EnsureDemo(ctx, p.store, p.conf.Data, metering.DefaultOrg, keyring.Mint, p.now()); err != nil {
 		return err
 	}
-	if box != nil {
-		if box.demo, err = api.EnsureDemo(ctx, p.store, p.conf.Data, metering.DefaultOrg, keyring.Mint, now); err != nil {
-			return err
-		}
-		if box.card, err = api.EnsureDemoBilling(ctx, p.store, p.bills, box.demoCard, metering.DefaultOrg, now); err != nil {
-			return err
-		}
-		if err := p.ring.Reload(ctx); err != nil {
-			return fmt.Errorf("read proxy keys: %w", err)
-		}
+	if box.card, err = api.EnsureDemoBilling(ctx, p.store, p.bills, box.demoCard, metering.DefaultOrg, p.now()); err != nil {
+		return err
 	}
-	targets := p.conf.Targets()
+	if err := p.ring.Reload(ctx); err != nil {
+		return fmt.Errorf("read proxy keys: %w", err)
+	}
+	return nil
+}
+
+// forward makes the data plane.
+func (p *parts) forward(targets []config.Target) error {
 	upstreams := make([]proxy.Upstream, 0, len(targets))
 	for _, t := range targets {
 		u, err := upstream(t)
@@ -311,7 +348,8 @@ func (p *parts) build(ctx context.Context, box *sandbox, public, private string)
 		}
 		upstreams = append(upstreams, u)
 	}
-	if p.plane, err = proxy.New(proxy.Options{
+	var err error
+	p.plane, err = proxy.New(proxy.Options{
 		Keyring: p.ring, Journal: p.journal, Upstreams: upstreams,
 		Inspect: int64(p.conf.Limits.Inspect), MaxBody: int64(p.conf.Limits.Body),
 		MaxHeader: int(p.conf.Limits.Header), MaxConns: p.conf.Limits.Conns,
@@ -319,15 +357,22 @@ func (p *parts) build(ctx context.Context, box *sandbox, public, private string)
 		Usage: func(ctx context.Context, who *metering.Principal) ([]byte, error) {
 			return api.ShowMe(ctx, p.store, p.biller, who, p.now())
 		},
-	}); err != nil {
-		return fmt.Errorf("data plane: %w", err)
-	}
-	options := p.adminOptions(box, targets, public, site)
+	})
+	return err
+}
+
+// show makes the console's listener: the admin API, the pages of operators and
+// customers, and in a sandbox those of the payment provider.
+func (p *parts) show(options api.Options, box *sandbox, site string) error {
 	admin, err := api.New(options)
 	if err != nil {
 		return err
 	}
-	pages, err := console.New(p.consoleOptions(options, admin, site))
+	operators, err := console.New(p.consoleOptions(options, admin, site))
+	if err != nil {
+		return err
+	}
+	customers, err := portal.New(p.portalOptions(options.Proxy, site))
 	if err != nil {
 		return err
 	}
@@ -335,14 +380,10 @@ func (p *parts) build(ctx context.Context, box *sandbox, public, private string)
 	mux.Handle("/api/", admin)
 	mux.Handle("GET /metrics", api.Metrics(p.sample))
 	mux.Handle("GET /{$}", http.RedirectHandler(console.Base+"/", http.StatusSeeOther))
-	mux.Handle("GET "+console.Base, http.RedirectHandler(console.Base+"/", http.StatusSeeOther))
-	mux.Handle(console.Base+"/", pages)
-	customers, err := portal.New(p.portalOptions(public, site))
-	if err != nil {
-		return err
+	for base, pages := range map[string]http.Handler{console.Base: operators, portal.Base: customers} {
+		mux.Handle("GET "+base, http.RedirectHandler(base+"/", http.StatusSeeOther))
+		mux.Handle(base+"/", pages)
 	}
-	mux.Handle("GET "+portal.Base, http.RedirectHandler(portal.Base+"/", http.StatusSeeOther))
-	mux.Handle(portal.Base+"/", customers)
 	mux.Handle("/assets/", page.Assets())
 	if box != nil {
 		cards, err := box.bank.Handler()
@@ -355,14 +396,7 @@ func (p *parts) build(ctx context.Context, box *sandbox, public, private string)
 		Handler: mux, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: time.Minute, IdleTimeout: 2 * time.Minute,
 		ErrorLog: slog.NewLogLogger(p.log.Handler(), slog.LevelDebug),
 	}
-	r := api.Runtime{Proxy: public, Console: private, PID: os.Getpid()}
-	if box != nil {
-		if box.login, _, err = options.ConsoleLink(ctx, metering.DefaultOrg); err != nil {
-			return err
-		}
-		r.Key, r.Simulator, r.SimulatorKey = box.demo, box.url, box.key
-	}
-	return api.WriteRuntime(p.conf.Data, r)
+	return nil
 }
 
 // adminOptions connects the admin API with what it shows.
