@@ -39,6 +39,14 @@ func (callFilter) Outcomes() []string {
 	}
 }
 
+// Words is an outcome as pages say it.
+func (callFilter) Words(outcome string) string {
+	if outcome == string(metering.OutcomeUpstreamError) {
+		return "provider error"
+	}
+	return outcome
+}
+
 // Active reports whether anything is filtered.
 func (f callFilter) Active() bool { return f.Key+f.Model+f.Outcome != "" || f.Bounded }
 

@@ -18,12 +18,11 @@ import (
 const sessionCookie = "weir_portal"
 
 // A session ends an hour after it was last used and twelve hours after the
-// sign-in. It is renewed at most every ten minutes, so that not every page
-// writes.
+// sign-in. It is renewed at most every minute, so that not every page writes.
 const (
 	sessionIdle  = time.Hour
 	sessionMax   = 12 * time.Hour
-	sessionRenew = 10 * time.Minute
+	sessionRenew = time.Minute
 )
 
 // visitor is who is signed in.

@@ -13,13 +13,13 @@ import (
 
 // usagePage is what was used in a span.
 type usagePage struct {
-	Fresh  fresh
-	Span   span
-	Chart  *page.Chart // nil: nothing was used
-	Tables []usageTable
-	Draft  *draft // of the open period that the span is; nil: none
-	Other  metering.Number // tokens of the draft that are in no call
-	Test   metering.UsageTotals
+	Fresh      fresh
+	Span       span
+	Chart      *page.Chart // nil: nothing was used
+	Tables     []usageTable
+	Draft      *draft          // of the open period that the span is; nil: none
+	Other      metering.Number // tokens of the draft that are in no call
+	Test       metering.UsageTotals
 	Bills      bool
 	Subscribed bool
 }
