@@ -30,11 +30,14 @@ func TestPages_noUpstreamCost(t *testing.T) {
 	t.Parallel()
 	d := newDesk(t)
 	mine := d.own()
-	_, err := d.Usage.CreateMeter(d.Context(), metering.Meter{
+	m, err := d.Usage.CreateMeter(d.Context(), metering.Meter{
 		Org: metering.DefaultOrg, Name: "meter-canary", Aggregate: metering.Aggregate{Func: metering.AggregateSum, Property: "_cost.amount"},
 		Filter: metering.Filter{Conjunction: metering.And}, Created: d.At(),
 	})
 	d.Must(err)
+	sold := d.Price("2", 1)
+	sold.Meter = m.ID
+	d.Product("product-canary of others", []billing.Price{sold})
 	at := d.Time().Format("2006-01-02T15:04:05Z")
 	mine.call = d.Call(at, "gpt-4o-mini", 5_000, upstream).ID.String()
 	d.Later(1)

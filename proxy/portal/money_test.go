@@ -277,6 +277,25 @@ func TestNoSubscription(t *testing.T) {
 	d.open("/keys").wants("None. Make one")
 }
 
+// TestCardPrompt: a card is asked for once there is something that it will be
+// charged for, and not before.
+func TestCardPrompt(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	d.Move("2026-03-01T00:00:00Z")
+	d.Subscribe("2026-03-01T00:00:00Z")
+	d.signIn(d.Customer.ID)
+	d.open("/").wants("Nothing was used in this period yet").lacks("Add a card")
+	d.Grant(billing.Grant{Currency: billing.USD, Issued: billingtest.Number("5"), Note: "prepaid"})
+	d.Call("2026-03-02T12:00:00Z", "m", 400_000)
+	d.Move("2026-03-03T00:00:00Z")
+	d.open("/").wants("Paid by credit: prepaid -$4.00 USD").lacks("Add a card")
+	d.Call("2026-03-02T13:00:00Z", "m", 400_000)
+	d.open("/").wants("$3.00 USD i estimate", "Add a card")
+	d.Card("works")
+	d.open("/").wants("card works").lacks("Add a card")
+}
+
 // TestEnded: after a subscription has ended, what it billed is there still.
 func TestEnded(t *testing.T) {
 	t.Parallel()
