@@ -26,7 +26,7 @@ func TestCard_setup(t *testing.T) {
 		t.Errorf("%d, links %q", a.status, a.links())
 	}
 	d = newDesk(t, func(o *portal.Options) {
-		o.CardPages, o.URL, o.Secure = []string{"https://bank.example"}, "https://usage.example", true
+		o.CardPages, o.URL, o.Secure = []string{"https://bank.example"}, "https://usage.example/", true
 	})
 	d.signIn(d.Customer.ID)
 	a = d.send("/card")

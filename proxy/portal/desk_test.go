@@ -172,7 +172,8 @@ func (d *desk) done(path string, pairs ...string) answer {
 	if a.status != http.StatusSeeOther {
 		d.Fatalf("POST %s %q: %d\n%s", path, pairs, a.status, a.text())
 	}
-	return d.open(strings.TrimPrefix(a.header.Get("Location"), "/portal"))
+	at, _, _ := strings.Cut(strings.TrimPrefix(a.header.Get("Location"), "/portal"), "#")
+	return d.open(at)
 }
 
 var (

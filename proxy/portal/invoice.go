@@ -31,7 +31,6 @@ type invoicePage struct {
 	PDF      bool
 	Cards    bool // a card can be put on file
 	Fault    string
-	Tried    bool // a charge was just made
 }
 
 // HasBilled reports whether a line adds to what earlier invoices billed.
@@ -114,7 +113,7 @@ func (s *Server) renderInvoice(w http.ResponseWriter, r *http.Request, status in
 		return err
 	}
 	v := visitorOf(r)
-	out := invoicePage{invoiceRow: invoiceRow{a}, PDF: s.opts.PDF != nil, Cards: s.takesCards(), Fault: fault, Tried: r.URL.Query().Get("tried") != ""}
+	out := invoicePage{invoiceRow: invoiceRow{a}, PDF: s.opts.PDF != nil, Cards: s.takesCards(), Fault: fault}
 	if out.Lines, err = lineRows(a.Invoice); err != nil {
 		return err
 	}
@@ -185,7 +184,7 @@ func (s *Server) payInvoice(w http.ResponseWriter, r *http.Request) error {
 	case err != nil:
 		return err
 	}
-	http.Redirect(w, r, Base+"/invoices/"+a.Invoice.ID+"?tried=yes#payments", http.StatusSeeOther)
+	http.Redirect(w, r, Base+"/invoices/"+a.Invoice.ID+"#payments", http.StatusSeeOther)
 	return nil
 }
 

@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"net/http"
 	"runtime/debug"
+	"strings"
 	"time"
 
 	"github.com/weirhq/weir/billing"
@@ -89,6 +90,7 @@ func New(o Options) (*Server, error) {
 	if (o.Bills == nil) != (o.Biller == nil) {
 		return nil, errors.New("portal: a biller and its store come together")
 	}
+	o.URL = strings.TrimSuffix(o.URL, "/")
 	if o.Name == "" {
 		o.Name = "Weir"
 	}
