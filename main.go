@@ -4,7 +4,6 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -467,20 +466,7 @@ const linkTTL = 15 * time.Minute
 func (p *parts) consoleOptions(a api.Options, admin *api.Server, site string) console.Options {
 	o := console.Options{
 		Store: p.store, Ring: p.ring, MintKey: keyring.Mint, Proxy: a.Proxy, Secure: strings.HasPrefix(site, "https:"), Now: p.now, Logger: p.log,
-		Billing: &console.Billing{
-			Store: p.bills, Biller: p.biller, Worker: p.worker,
-			PDF: func(acc billing.Account) ([]byte, error) {
-				ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
-				defer cancel()
-				payments, err := p.bills.Payments(ctx, acc.Invoice.Org, acc.Invoice.ID)
-				if err != nil {
-					return nil, err
-				}
-				var b bytes.Buffer
-				err = p.print(&b, acc, payments)
-				return b.Bytes(), err
-			},
-		},
+		Billing: &console.Billing{Store: p.bills, Biller: p.biller, Worker: p.worker, PDF: p.print},
 		PortalLink: func(ctx context.Context, c metering.Customer) (string, error) {
 			url, _, err := a.PortalLink(ctx, c.Org, c.ID)
 			return url, err

@@ -2,6 +2,7 @@ package console
 
 import (
 	"context"
+	"io"
 
 	"github.com/weirhq/weir/billing"
 	"github.com/weirhq/weir/billing/invoicing"
@@ -15,8 +16,8 @@ type Billing struct {
 	Store  BillingStore
 	Biller Biller
 	Worker BillingWorker
-	// PDF is the printed invoice.
-	PDF func(billing.Account) ([]byte, error)
+	// PDF writes an invoice as a document, with what was paid of it.
+	PDF func(w io.Writer, a billing.Account, payments []billing.Payment) error
 }
 
 // BillingStore is what the pages need of the billing database. A reference to

@@ -1,6 +1,7 @@
 package console
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"mime"
@@ -203,9 +204,13 @@ func (b *billingPages) printInvoice(w http.ResponseWriter, r *http.Request) {
 	if err == nil && b.PDF == nil {
 		err = fmt.Errorf("printed invoice: %w", metering.ErrNotFound)
 	}
-	var body []byte
+	var payments []billing.Payment
 	if err == nil {
-		body, err = b.PDF(acc)
+		payments, err = b.Store.Payments(r.Context(), b.org(r), acc.Invoice.ID)
+	}
+	var body bytes.Buffer
+	if err == nil {
+		err = b.PDF(&body, acc, payments)
 	}
 	if err != nil {
 		b.site.Fail(w, r, err)
@@ -213,9 +218,9 @@ func (b *billingPages) printInvoice(w http.ResponseWriter, r *http.Request) {
 	}
 	h := w.Header()
 	h.Set("Content-Type", "application/pdf")
-	h.Set("Content-Length", strconv.Itoa(len(body)))
+	h.Set("Content-Length", strconv.Itoa(body.Len()))
 	h.Set("Content-Disposition", mime.FormatMediaType("inline", map[string]string{"filename": "invoice-" + acc.Invoice.Number + ".pdf"}))
-	if _, err := w.Write(body); err != nil {
+	if _, err := w.Write(body.Bytes()); err != nil {
 		b.log.DebugContext(r.Context(), "the reader of an invoice is gone", "error", err)
 	}
 }

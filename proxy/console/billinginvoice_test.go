@@ -1,6 +1,8 @@
 package console
 
 import (
+	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -57,8 +59,11 @@ func TestBillingPages_invoice(t *testing.T) {
 	if a := d.do(httptest.NewRequest(http.MethodGet, "/console"+at+"/pdf", nil)); a.status != http.StatusNotFound {
 		t.Errorf("a PDF that nobody makes: %d", a.status)
 	}
-	d.pages.PDF = func(a billing.Account) ([]byte, error) { return []byte("%PDF " + a.Invoice.Number), nil }
-	if a := d.open(at + "/pdf"); a.body != "%PDF "+acc.Invoice.Number || a.header.Get("Content-Type") != "application/pdf" {
+	d.pages.PDF = func(w io.Writer, a billing.Account, payments []billing.Payment) error {
+		_, err := fmt.Fprintf(w, "%%PDF %s, %d payments", a.Invoice.Number, len(payments))
+		return err
+	}
+	if a := d.open(at + "/pdf"); a.body != "%PDF "+acc.Invoice.Number+", 0 payments" || a.header.Get("Content-Type") != "application/pdf" {
 		t.Errorf("the PDF is %q, %q", a.body, a.header.Get("Content-Type"))
 	}
 	d.open(at).wants("PDF")

@@ -115,6 +115,11 @@ test("a month passes: the invoice opens down to its calls and is proven", async 
     await light.follow(page.getByRole("button", {name: "Audit now"}));
     assert.match(await page.textContent("main"), /every figure agrees/);
     await light.accessible("the audit");
+    const pdf = await light.context.request.get(new URL(await page.getByRole("link", {name: "PDF"}).getAttribute("href"), env.CONSOLE).href);
+    assert.equal(pdf.headers()["content-type"], "application/pdf");
+    assert.match((await pdf.body()).subarray(0, 5).toString(), /^%PDF-/);
+    const lines = await light.context.request.get(`${invoice.split("?")[0]}/lines.csv`);
+    assert.equal((await lines.text()).trim().split("\n").length, 2, "the file has one line of the invoice");
     light.unharmed("the invoice");
   });
 });
