@@ -32,13 +32,13 @@ func scanMeter(r interface{ Scan(...any) error }, org string) (metering.Meter, e
 
 // Meter returns the meter of an id or name. An id wins.
 func (s *Store) Meter(ctx context.Context, org, ref string) (metering.Meter, error) {
-	if err := sqldb.Storable(ref); err != nil {
-		return metering.Meter{}, fmt.Errorf("meter: %w", err)
-	}
 	return s.meter(ctx, s.read(), org, ref)
 }
 
 func (s *Store) meter(ctx context.Context, q querier, org, ref string) (metering.Meter, error) {
+	if err := sqldb.Storable(ref); err != nil {
+		return metering.Meter{}, fmt.Errorf("meter: %w", err)
+	}
 	m, err := scanMeter(q.Row(ctx, meterSelect+" WHERE org_id = $1 AND id = $2", org, ref), org)
 	if errors.Is(err, sql.ErrNoRows) {
 		m, err = scanMeter(q.Row(ctx, meterSelect+" WHERE org_id = $1 AND name = $2", org, ref), org)

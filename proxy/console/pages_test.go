@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -403,6 +404,9 @@ func TestHealth(t *testing.T) {
 	}
 }
 
+// identifier is an id, which may look like a number with an exponent.
+var identifier = regexp.MustCompile(`[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}`)
+
 // TestPages_crawl follows every link from the first page: each leads to a page
 // that is whole, has one heading, and needs nothing that the policy forbids.
 func TestPages_crawl(t *testing.T) {
@@ -451,8 +455,9 @@ func TestPages_crawl(t *testing.T) {
 				queue = append(queue, to.String())
 			}
 		}
+		shown := identifier.ReplaceAllString(got.body, "")
 		for _, part := range []string{"%!", "<no value>", "ZgotmplZ", "0001-01-01", "e-0", "NaN"} {
-			if strings.Contains(got.body, part) {
+			if strings.Contains(shown, part) {
 				t.Errorf("%s says %q", path, part)
 			}
 		}
