@@ -145,6 +145,7 @@ export const looker = (light, plain) => {
     const moving = /\/(live|health)/.test(path); // their figures are of this second
     const scripted = light.step(path, async () => {
       const page = await light.at(path);
+      await page.evaluate(() => document.querySelectorAll("details").forEach((d) => { d.open = true; }));
       await light.drawn();
       await light.accessible(`${path}, light`);
       const figures = await light.figures();
