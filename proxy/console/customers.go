@@ -32,7 +32,7 @@ type customersPage struct {
 	Customers []customerRow
 	Sought    string // what was looked for and is not there
 	Pager     page.Pager
-	Twins     twins
+	Twins     page.Twins
 	Form      form
 }
 
@@ -70,7 +70,7 @@ func (s *Server) listCustomers(w http.ResponseWriter, r *http.Request, status in
 	if out.Pager, err = pagerOf(r, cursor, next); err != nil {
 		return err
 	}
-	if out.Twins, err = twinsOf(r); err != nil {
+	if out.Twins, err = page.TwinsOf(r, r.URL.Path); err != nil {
 		return err
 	}
 	s.site.Render(w, r, status, "customers", out)
@@ -99,10 +99,10 @@ func (s *Server) exportCustomers(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	out := file{name: "weir-customers", counts: make(map[string]bool)}
-	out.columns = append([]string{"id", "external_id", "name", "created_at", "archived_at"}, usageColumns()...)
+	out := page.File{Name: "weir-customers", Counts: make(map[string]bool)}
+	out.Columns = append([]string{"id", "external_id", "name", "created_at", "archived_at"}, usageColumns()...)
 	for _, name := range usageColumns() {
-		out.counts[name] = name != "cost_usd"
+		out.Counts[name] = name != "cost_usd"
 	}
 	var all []metering.Customer
 	for cursor := ""; ; {
@@ -115,7 +115,7 @@ func (s *Server) exportCustomers(w http.ResponseWriter, r *http.Request) error {
 			break
 		}
 		if len(all) >= maxExport {
-			out.more = true
+			out.More = true
 			break
 		}
 	}
@@ -124,7 +124,7 @@ func (s *Server) exportCustomers(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	for _, c := range rows {
-		out.rows = append(out.rows, append([]string{c.ID, c.ExternalID, c.Name, machine(c.Created), machine(c.Archived)}, usageCells(&c.UsageTotals)...))
+		out.Rows = append(out.Rows, append([]string{c.ID, c.ExternalID, c.Name, machine(c.Created), machine(c.Archived)}, usageCells(&c.UsageTotals)...))
 	}
 	return s.export(w, r, out)
 }

@@ -104,20 +104,7 @@ func (p eventPage) UsageKind() string {
 }
 
 // UsageText says what the numbers are worth.
-func (p eventPage) UsageText() string {
-	switch p.Usage.State {
-	case metering.UsageExact:
-		return "The provider reported these numbers."
-	case metering.UsagePartial:
-		return "The provider began to report and was cut off; the rest is estimated."
-	case metering.UsageEstimated:
-		return "The provider reported nothing; the numbers are estimated."
-	case metering.UsageUnknown:
-		return "The process died, or the answer could not be read; the numbers are what was seen last."
-	default:
-		return "An exchange of this kind has no usage."
-	}
-}
+func (p eventPage) UsageText() string { return page.UsageText(p.Usage.State) }
 
 // CostText says where the cost comes from if no price made it.
 func (p eventPage) CostText() string {

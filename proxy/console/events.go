@@ -17,7 +17,7 @@ type eventsPage struct {
 	Rows     []callRow
 	Totals   *metering.UsageTotals // nil: rollups cannot answer for the filter
 	Pager    page.Pager
-	Twins    twins
+	Twins    page.Twins
 	Customer string // the name, where the filter has one
 	KeyName  string
 }
@@ -49,7 +49,7 @@ func (s *Server) showEvents(w http.ResponseWriter, r *http.Request) error {
 	if out.KeyName, err = s.keyLabel(r.Context(), f.Key); err != nil {
 		return err
 	}
-	if out.Twins, err = twinsOf(r); err != nil {
+	if out.Twins, err = page.TwinsOf(r, r.URL.Path); err != nil {
 		return err
 	}
 	if out.Pager, err = pagerOf(r, cursor, next); err != nil {
@@ -113,8 +113,8 @@ func (s *Server) exportEvents(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	out := file{name: "weir-calls", more: next != "", counts: map[string]bool{"status": true, "input_tokens": true, "output_tokens": true, "cache_read": true, "reasoning": true}}
-	out.columns = []string{
+	out := page.File{Name: "weir-calls", More: next != "", Counts: map[string]bool{"status": true, "input_tokens": true, "output_tokens": true, "cache_read": true, "reasoning": true}}
+	out.Columns = []string{
 		"id", "timestamp", "customer_id", "customer", "key_id", "model", "model_served", "provider", "endpoint", "outcome", "status",
 		"first_byte_at", "ended_at", "input_tokens", "output_tokens", "cache_read", "reasoning", "usage_state", "cost_usd", "cost_state", "test",
 	}
@@ -124,7 +124,7 @@ func (s *Server) exportEvents(w http.ResponseWriter, r *http.Request) error {
 		if c.Known() {
 			cost = c.Cost.String()
 		}
-		out.rows = append(out.rows, []string{
+		out.Rows = append(out.Rows, []string{
 			c.ID.String(), machine(c.At), c.Customer, c.CustomerName, c.Key, c.Model, c.Usage.Model, c.Provider, c.Endpoint, string(c.Outcome), fmt.Sprint(c.Status),
 			machine(c.FirstByte), machine(c.End), fmt.Sprint(c.Input()), fmt.Sprint(c.Output()), fmt.Sprint(classes.CacheRead), fmt.Sprint(classes.Reasoning),
 			string(c.Usage.State), cost, string(c.CostState), fmt.Sprint(c.Test),

@@ -138,7 +138,7 @@ type usagePage struct {
 	Whole int64
 	Chart *page.Chart
 	Fresh fresh
-	Twins twins
+	Twins page.Twins
 }
 
 // Weight is the share of one group.
@@ -157,7 +157,7 @@ func (s *Server) showUsage(w http.ResponseWriter, r *http.Request) error {
 	if out.Fresh, err = s.freshness(r.Context()); err != nil {
 		return err
 	}
-	if out.Twins, err = twinsOf(r); err != nil {
+	if out.Twins, err = page.TwinsOf(r, r.URL.Path); err != nil {
 		return err
 	}
 	for i, g := range out.Top {
@@ -200,13 +200,13 @@ func (s *Server) exportUsage(w http.ResponseWriter, r *http.Request) error {
 	for _, g := range answer.Groups {
 		names[g.Value] = g.Label
 	}
-	out := file{name: "weir-usage", counts: make(map[string]bool)}
-	out.columns = append([]string{x.Bucket, x.Group, "name"}, usageColumns()...)
+	out := page.File{Name: "weir-usage", Counts: make(map[string]bool)}
+	out.Columns = append([]string{x.Bucket, x.Group, "name"}, usageColumns()...)
 	for _, name := range usageColumns() {
-		out.counts[name] = name != "cost_usd"
+		out.Counts[name] = name != "cost_usd"
 	}
 	for _, row := range merged(answer.rows, x.Group, x.Bucket) {
-		out.rows = append(out.rows, append([]string{row.Group[x.Bucket], row.Group[x.Group], names[row.Group[x.Group]]}, usageCells(&row.UsageTotals)...))
+		out.Rows = append(out.Rows, append([]string{row.Group[x.Bucket], row.Group[x.Group], names[row.Group[x.Group]]}, usageCells(&row.UsageTotals)...))
 	}
 	return s.export(w, r, out)
 }

@@ -87,7 +87,7 @@ type keysPage struct {
 	Keys      []keyRow
 	Customers []metering.Customer // to choose from
 	Pager     page.Pager
-	Twins     twins
+	Twins     page.Twins
 	Form      form
 }
 
@@ -122,7 +122,7 @@ func (s *Server) listKeys(w http.ResponseWriter, r *http.Request, status int, f 
 	if out.Pager, err = pagerOf(r, cursor, next); err != nil {
 		return err
 	}
-	if out.Twins, err = twinsOf(r); err != nil {
+	if out.Twins, err = page.TwinsOf(r, r.URL.Path); err != nil {
 		return err
 	}
 	s.site.Render(w, r, status, "keys", out)
@@ -138,8 +138,8 @@ func (s *Server) exportKeys(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	out := file{name: "weir-keys", counts: map[string]bool{"requests": true, "total": true}}
-	out.columns = []string{"id", "key", "name", "customer_id", "customer", "test", "created_at", "expires_at", "revoked_at", "state", "requests", "total", "cost_usd"}
+	out := page.File{Name: "weir-keys", Counts: map[string]bool{"requests": true, "total": true}}
+	out.Columns = []string{"id", "key", "name", "customer_id", "customer", "test", "created_at", "expires_at", "revoked_at", "state", "requests", "total", "cost_usd"}
 	var all []metering.Key
 	for cursor := ""; ; {
 		keys, next, err := s.opts.Store.Keys(r.Context(), s.opts.Org, customer, 1000, cursor)
@@ -151,7 +151,7 @@ func (s *Server) exportKeys(w http.ResponseWriter, r *http.Request) error {
 			break
 		}
 		if len(all) >= maxExport {
-			out.more = true
+			out.More = true
 			break
 		}
 	}
@@ -160,7 +160,7 @@ func (s *Server) exportKeys(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	for _, k := range rows {
-		out.rows = append(out.rows, []string{
+		out.Rows = append(out.Rows, []string{
 			k.ID, k.Shown(), k.Name, k.Key.Customer, k.CustomerName, strconv.FormatBool(k.Test), machine(k.Created), machine(k.Expires), machine(k.Revoked), k.State(),
 			strconv.FormatInt(k.Requests, 10), strconv.FormatInt(k.Total, 10), k.Cost.String(),
 		})

@@ -23,7 +23,7 @@ type meterPage struct {
 	Rows     []metering.QuantityRow
 	Customer string
 	Samples  []sample
-	Twins    twins
+	Twins    page.Twins
 	Fault    string
 }
 
@@ -154,9 +154,9 @@ func (s *Server) exportMeter(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	out := file{name: "weir-quantities", columns: []string{"from", "quantity", "exact", "events"}, counts: map[string]bool{"events": true}}
+	out := page.File{Name: "weir-quantities", Columns: []string{"from", "quantity", "exact", "events"}, Counts: map[string]bool{"events": true}}
 	for _, row := range m.Rows {
-		out.rows = append(out.rows, []string{row.From.Time().Format(time.RFC3339), row.Quantity, strconv.FormatBool(row.Exact), strconv.FormatInt(row.Events, 10)})
+		out.Rows = append(out.Rows, []string{row.From.Time().Format(time.RFC3339), row.Quantity, strconv.FormatBool(row.Exact), strconv.FormatInt(row.Events, 10)})
 	}
 	return s.export(w, r, out)
 }

@@ -146,20 +146,7 @@ func (p callPage) UsageWord() string {
 }
 
 // UsageText says what the numbers are worth in a sentence.
-func (p callPage) UsageText() string {
-	switch p.Usage.State {
-	case metering.UsageExact:
-		return "The provider reported these numbers."
-	case metering.UsagePartial:
-		return "The provider began to report and was cut off; the rest is estimated."
-	case metering.UsageEstimated:
-		return "The provider reported nothing; the numbers are estimated."
-	case metering.UsageUnknown:
-		return "The answer could not be read to its end; the numbers are what was seen last."
-	default:
-		return "An exchange of this kind has no usage."
-	}
-}
+func (p callPage) UsageText() string { return page.UsageText(p.Usage.State) }
 
 // Ending says how an interrupted call ended.
 func (p callPage) Ending() string {

@@ -164,7 +164,7 @@ type callsPage struct {
 	Filter callFilter
 	Rows   []callRow
 	Pager  page.Pager
-	Twins  twins
+	Twins  page.Twins
 	Bills  bool
 	Zone   string
 }
@@ -182,7 +182,7 @@ func (s *Server) showCalls(w http.ResponseWriter, r *http.Request) error {
 	if out.Pager, err = pager(r, next); err != nil {
 		return err
 	}
-	if out.Twins, err = twinsOf(r, Base+"/calls"); err != nil {
+	if out.Twins, err = page.TwinsOf(r, Base+"/calls"); err != nil {
 		return err
 	}
 	s.site.Render(w, r, http.StatusOK, "calls", out)
@@ -230,13 +230,13 @@ func (s *Server) exportCalls(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	out := file{
-		name: "calls", more: next != "",
-		columns: []string{
+	out := page.File{
+		Name: "calls", More: next != "",
+		Columns: []string{
 			"id", "time", "model", "key", "key_name", "outcome", "status", "usage", "input_tokens", "cache_read", "output_tokens", "reasoning", "total",
 			"charge", "currency", "note", "duration_ms", "test", "run", "client_id",
 		},
-		counts: map[string]bool{"status": true, "input_tokens": true, "cache_read": true, "output_tokens": true, "reasoning": true, "total": true, "duration_ms": true},
+		Counts: map[string]bool{"status": true, "input_tokens": true, "cache_read": true, "output_tokens": true, "reasoning": true, "total": true, "duration_ms": true},
 	}
 	for _, c := range rows {
 		status, duration := "", ""
@@ -246,7 +246,7 @@ func (s *Server) exportCalls(w http.ResponseWriter, r *http.Request) error {
 		if c.End != 0 {
 			duration = strconv.FormatInt(int64(c.End.Time().Sub(c.At.Time())/time.Millisecond), 10)
 		}
-		out.rows = append(out.rows, []string{
+		out.Rows = append(out.Rows, []string{
 			c.ID.String(), machine(c.At), c.Model, c.Event.Key, keyLabel(c), string(c.Outcome), status, string(c.Usage.State),
 			strconv.FormatInt(c.Input(), 10), strconv.FormatInt(c.Cached(), 10), strconv.FormatInt(c.Output(), 10),
 			strconv.FormatInt(c.Usage.Tokens.Classes().Reasoning, 10), strconv.FormatInt(c.Input()+c.Output(), 10),

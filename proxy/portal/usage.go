@@ -29,7 +29,7 @@ type usageTable struct {
 	figures
 	Title, Head string
 	Groups      []figure
-	Twins       twins
+	Twins       page.Twins
 }
 
 func (s *Server) showUsage(w http.ResponseWriter, r *http.Request) error {
@@ -69,7 +69,7 @@ func (s *Server) showUsage(w http.ResponseWriter, r *http.Request) error {
 			if table.Groups, err = s.groups(ctx, v, out.Span, t.of, t.name); err != nil {
 				return err
 			}
-			if table.Twins, err = twinsOf(r, Base+"/usage", "by", t.name); err != nil {
+			if table.Twins, err = page.TwinsOf(r, Base+"/usage", "by", t.name); err != nil {
 				return err
 			}
 			out.Tables = append(out.Tables, table)
@@ -224,12 +224,12 @@ func (s *Server) exportUsage(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	out := file{name: "usage-by-" + by, columns: append([]string{by}, usageColumns()...), counts: make(map[string]bool)}
+	out := page.File{Name: "usage-by-" + by, Columns: append([]string{by}, usageColumns()...), Counts: make(map[string]bool)}
 	if by == byKey {
-		out.columns = append([]string{by, "key_name"}, usageColumns()...)
+		out.Columns = append([]string{by, "key_name"}, usageColumns()...)
 	}
 	for _, name := range usageColumns() {
-		out.counts[name] = name != "charge" && name != "currency"
+		out.Counts[name] = name != "charge" && name != "currency"
 	}
 	row := func(value, label string, g figure) []string {
 		cells := []string{value}
@@ -239,9 +239,9 @@ func (s *Server) exportUsage(w http.ResponseWriter, r *http.Request) error {
 		return append(cells, usageRow(f, g)...)
 	}
 	for _, g := range groups {
-		out.rows = append(out.rows, row(g.Value, g.Label, g))
+		out.Rows = append(out.Rows, row(g.Value, g.Label, g))
 	}
-	out.totals = row("", "", f.Total)
+	out.Totals = row("", "", f.Total)
 	return s.export(w, r, out)
 }
 
