@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"time"
 
 	"github.com/weirhq/weir/metering"
 	"github.com/weirhq/weir/proxy/page"
@@ -26,6 +27,7 @@ type healthPage struct {
 type journalRow struct {
 	metering.JournalInfo
 	fresh
+	Heard string // how long ago it was heard of, by the wall clock, which a sandbox does not move
 }
 
 // Kind is the badge of the state.
@@ -61,7 +63,7 @@ func (s *Server) health(ctx context.Context) (healthPage, error) {
 	var lag int64
 	open := 0
 	for _, j := range journals {
-		row := journalRow{JournalInfo: j}
+		row := journalRow{JournalInfo: j, Heard: page.Duration(max(0, s.opts.SignIn().Sub(j.Beaten.Time())).Round(time.Second)) + " ago"}
 		row.fresh = freshnessOf([]metering.JournalInfo{j}, s.opts.Now())
 		out.Journals = append(out.Journals, row)
 		if j.State == metering.JournalLive {
