@@ -299,6 +299,9 @@ func (d *draft) notes(p billing.Period) {
 		}
 		d.out.Notes = append(d.out.Notes, fmt.Sprintf("Trial until %s: usage during it %s.", s.TrialEnd.Time().Format("2006-01-02 15:04 MST"), rule))
 	}
+	if p.Start == p.End {
+		d.out.Notes = append(d.out.Notes, "Usage that was reported after the subscription had ended.")
+	}
 	sum := new(big.Rat)
 	for _, l := range d.out.Lines {
 		if r, ok := new(big.Rat).SetString(l.Rounding); ok {

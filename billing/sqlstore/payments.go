@@ -78,10 +78,7 @@ func (s *Store) Payments(ctx context.Context, org, invoice string) ([]billing.Pa
 // Unsettled lists the payments of every organisation whose end is not known,
 // the oldest first.
 func (s *Store) Unsettled(ctx context.Context) ([]billing.Payment, error) {
-	orgs, err := all(ctx, s.db.Read(), "organisations", func(r *sql.Rows) (string, error) {
-		var org string
-		return org, r.Scan(&org)
-	}, `SELECT org_id FROM orgs ORDER BY org_id`)
+	orgs, err := s.orgs(ctx)
 	if err != nil {
 		return nil, err
 	}

@@ -369,13 +369,52 @@ func (s *Store) Periods(ctx context.Context, org, subscription string) ([]billin
 	return all(ctx, s.db.Read(), "periods", scanPeriod(org), periodSelect+` WHERE org_id = $1 AND subscription = $2 ORDER BY idx`, org, subscription)
 }
 
-// Due lists open periods that ended before the instant, the oldest first, of
-// every organisation.
-func (s *Store) Due(ctx context.Context, before metering.Micros, limit int) ([]billing.Period, error) {
-	orgs, err := all(ctx, s.db.Read(), "organisations", func(r *sql.Rows) (string, error) {
+// Ended lists the last periods of subscriptions that ended within a span and
+// have no open one, of every organisation.
+func (s *Store) Ended(ctx context.Context, since, until metering.Micros) ([]billing.Period, error) {
+	orgs, err := s.orgs(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var out []billing.Period
+	for _, org := range orgs {
+		list, err := all(ctx, s.db.Read(), "last periods", scanPeriod(org), `SELECT p.subscription, p.idx, p.customer, p.start_at, p.end_at, p.state, p.invoice, p.closed_at
+			FROM subscriptions s JOIN periods p ON p.org_id = s.org_id AND p.subscription = s.id
+			WHERE s.org_id = $1 AND s.end_at > $2 AND s.end_at <= $3 AND p.state = 'closed'
+			AND p.idx = (SELECT MAX(q.idx) FROM periods q WHERE q.org_id = s.org_id AND q.subscription = s.id)`, org, int64(since), int64(until))
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, list...)
+	}
+	return out, nil
+}
+
+// Reopen opens a period after the last one of a subscription that has ended.
+func (s *Store) Reopen(ctx context.Context, lease billing.Lease, p billing.Period) error {
+	return s.db.Write(ctx, "reopen a subscription for what came late", func(tx sqldb.Tx) error {
+		if err := fence(ctx, tx, lease); err != nil {
+			return err
+		}
+		_, err := tx.Exec(ctx, `INSERT INTO periods (org_id, subscription, idx, customer, start_at, end_at, state, invoice, closed_at)
+			VALUES ($1, $2, $3, $4, $5, $6, 'open', '', 0) ON CONFLICT DO NOTHING`,
+			p.Org, p.Subscription, p.Index, p.Customer, int64(p.Start), int64(p.End))
+		return err
+	})
+}
+
+// orgs lists the organisations of the installation.
+func (s *Store) orgs(ctx context.Context) ([]string, error) {
+	return all(ctx, s.db.Read(), "organisations", func(r *sql.Rows) (string, error) {
 		var org string
 		return org, r.Scan(&org)
 	}, `SELECT org_id FROM orgs ORDER BY org_id`)
+}
+
+// Due lists open periods that ended before the instant, the oldest first, of
+// every organisation.
+func (s *Store) Due(ctx context.Context, before metering.Micros, limit int) ([]billing.Period, error) {
+	orgs, err := s.orgs(ctx)
 	if err != nil {
 		return nil, err
 	}

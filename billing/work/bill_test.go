@@ -358,6 +358,41 @@ func TestFinal(t *testing.T) {
 	})
 }
 
+// TestLate_afterTheEnd: what is reported after a subscription has ended is
+// invoiced all the same, once, and a carried amount alone makes no invoice.
+func TestLate_afterTheEnd(t *testing.T) {
+	t.Parallel()
+	billingtest.OnBoth(t, func(w *billingtest.World) {
+		w.Card("good")
+		s := w.Contract(w.Product("P", []billing.Price{w.Price("0.10", 1)}), "2026-02-01T00:00:00Z")
+		w.Use("2026-02-02T00:00:00Z", "3")
+		w.Move("2026-02-10T00:00:00Z")
+		_, err := w.Store.EndSubscription(w.Context(), metering.DefaultOrg, s.ID, 0, w.At())
+		w.Must(err)
+		w.Move("2026-02-10T00:00:01Z")
+		w.Settle()
+		w.Move("2026-02-11T00:00:00Z")
+		w.Settle()
+		wantTotals(w, 30) // less than can be charged, so it is carried
+		w.Use("2026-02-03T00:00:00Z", "7")
+		w.Move("2026-02-11T00:30:00Z")
+		w.Settle() // within the hour nobody looks again
+		wantTotals(w, 30)
+		w.Move("2026-02-11T02:00:00Z")
+		w.Settle()
+		list := wantTotals(w, 30, 100)
+		if l := list[1].Invoice.Lines; len(l) != 2 || l[0].Kind != billing.LineAdjustment || l[0].Corrects != "INV-000001" || l[1].Kind != billing.LineCarry {
+			w.Errorf("lines %+v", l)
+		}
+		w.Move("2026-03-11T00:00:00Z")
+		w.Settle()
+		wantTotals(w, 30, 100)
+		if minor, n := w.Bank.Taken(); minor != 100 || n != 1 {
+			w.Errorf("the bank took %d in %d charges", minor, n)
+		}
+	})
+}
+
 // TestTestKeys: what test keys used is on no invoice.
 func TestTestKeys(t *testing.T) {
 	t.Parallel()

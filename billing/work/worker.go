@@ -30,6 +30,8 @@ type Store interface {
 	Invoice(ctx context.Context, org, ref string) (billing.Account, error)
 	StartPayment(ctx context.Context, p billing.Payment) (billing.Payment, error)
 	SettlePayment(ctx context.Context, org, id string, r billing.ChargeResult, at metering.Micros) (billing.Payment, error)
+	Ended(ctx context.Context, since, until metering.Micros) ([]billing.Period, error)
+	Reopen(ctx context.Context, lease billing.Lease, p billing.Period) error
 	Expiring(ctx context.Context, before metering.Micros) ([]billing.Grant, error)
 	ExpireGrant(ctx context.Context, org, id string, at metering.Micros) (billing.Grant, error)
 }
@@ -65,7 +67,8 @@ type Options struct {
 type Worker struct {
 	o Options
 
-	mu sync.Mutex // one round at a time in this process
+	mu     sync.Mutex      // one round at a time in this process
+	looked metering.Micros // when late usage of what has ended was looked for
 }
 
 const (
@@ -166,6 +169,9 @@ func (w *Worker) Settle(ctx context.Context) (Report, error) {
 // wrong with one period holds up no other.
 func (w *Worker) round(ctx context.Context, lease billing.Lease) (Report, error) {
 	var r Report
+	if err := w.late(ctx, lease); err != nil {
+		return r, err
+	}
 	due, err := w.o.Store.Due(ctx, metering.MicrosOf(w.o.Now()), batch)
 	if err != nil {
 		return r, err

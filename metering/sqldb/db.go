@@ -58,13 +58,34 @@ func Open(ctx context.Context, address string) (*DB, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := d.writer.PingContext(ctx); err != nil {
+	if err := d.reach(ctx); err != nil {
 		return nil, errors.Join(fmt.Errorf("reach the database: %w", redact(err)), d.Close())
 	}
 	if d.Version, err = schema.Migrate(ctx, d.writer, d.Engine); err != nil {
 		return nil, errors.Join(err, d.Close())
 	}
 	return d, nil
+}
+
+// openTries is how often a file that others are opening too is tried, for some
+// seconds: while one of them makes it a WAL file, SQLite answers BUSY at once,
+// whatever the busy timeout says.
+const openTries = 20
+
+func (d *DB) reach(ctx context.Context) error {
+	for try := 1; ; try++ {
+		err := d.writer.PingContext(ctx)
+		if err == nil || d.Engine != schema.SQLite || !again(err) || try == openTries {
+			return err
+		}
+		timer := time.NewTimer(time.Duration(try) * 20 * time.Millisecond)
+		select {
+		case <-ctx.Done():
+			timer.Stop()
+			return err
+		case <-timer.C:
+		}
+	}
 }
 
 // redact keeps a password in a URL out of messages.
