@@ -43,7 +43,9 @@ same('openai chat: aborted mid-stream, then called again', async (at) => {
   const stream = await openai.chat.completions.create({ model, messages, stream: true }, { signal: stop.signal })
   for await (const chunk of stream) {
     seen.push(chunk)
-    if (seen.length === 2) stop.abort()
+    if (seen.length < 2) continue
+    stop.abort()
+    break // Node's fetch does not always end a body that was aborted between two reads
   }
   return { seen: seen.slice(0, 2), next: await openai.chat.completions.create({ model, messages }) }
 })
