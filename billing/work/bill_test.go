@@ -13,6 +13,7 @@ import (
 	"github.com/weirhq/weir/billing/billingtest"
 	"github.com/weirhq/weir/billing/period"
 	"github.com/weirhq/weir/metering"
+	"github.com/weirhq/weir/metering/sqldb"
 )
 
 func wantTotals(w *billingtest.World, want ...int64) []billing.Account {
@@ -390,6 +391,33 @@ func TestLate_afterTheEnd(t *testing.T) {
 		if minor, n := w.Bank.Taken(); minor != 100 || n != 1 {
 			w.Errorf("the bank took %d in %d charges", minor, n)
 		}
+	})
+}
+
+// TestBroken: a subscription that ended and cannot be read any more is told of,
+// and holds up nobody else's period.
+func TestBroken(t *testing.T) {
+	t.Parallel()
+	billingtest.OnBoth(t, func(w *billingtest.World) {
+		broken := w.Product("broken", []billing.Price{w.Price("1", 1)})
+		s := w.Contract(broken, "2026-02-01T00:00:00Z")
+		w.Move("2026-02-05T00:00:00Z")
+		_, err := w.Store.EndSubscription(w.Context(), metering.DefaultOrg, s.ID, 0, w.At())
+		w.Must(err)
+		w.Settle()
+		w.Must(w.Usage.DB().Write(w.Context(), "break", func(tx sqldb.Tx) error {
+			_, err := tx.Exec(w.Context(), `DELETE FROM products WHERE id = $1`, broken.ID)
+			return err
+		}))
+		w.Customer = w.AddCustomer("sound")
+		w.Contract(w.Product("P", []billing.Price{w.Price("1", 1)}), "2026-02-01T00:00:00Z")
+		w.Use("2026-02-10T00:00:00Z", "3")
+		w.Move("2026-03-01T00:00:00Z")
+		r, err := w.Worker.Settle(w.Context())
+		if r.Closed != 1 || !errors.Is(err, metering.ErrNotFound) {
+			w.Errorf("report %+v, %v", r, err)
+		}
+		wantTotals(w, 300)
 	})
 }
 

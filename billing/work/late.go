@@ -2,6 +2,7 @@ package work
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -10,32 +11,24 @@ import (
 	"github.com/weirhq/weir/metering"
 )
 
-const (
-	// lateEvery is how often subscriptions that have ended are looked at.
-	lateEvery = metering.Micros(time.Hour / time.Microsecond)
-	// lateFor is for how long after their end.
-	lateFor = metering.Micros(100 * 24 * time.Hour / time.Microsecond)
-)
+// lateFor is for how long after its end a subscription is looked at.
+const lateFor = metering.Micros(100 * 24 * time.Hour / time.Microsecond)
 
 // late opens a period without length for each subscription that has ended and
 // of which usage was reported since its last invoice: there is no next invoice
 // that an adjustment could stand on, so it gets one.
-func (w *Worker) late(ctx context.Context, lease billing.Lease) error {
-	now := metering.MicrosOf(w.o.Now())
-	if now < w.looked+lateEvery {
-		return nil
-	}
+func (w *Worker) late(ctx context.Context, lease billing.Lease, now metering.Micros) error {
 	ended, err := w.o.Store.Ended(ctx, now-lateFor, now)
 	if err != nil {
 		return err
 	}
+	var errs []error
 	for _, last := range ended {
 		if err := w.reopen(ctx, lease, last); err != nil {
-			return fmt.Errorf("look for late usage of subscription %s: %w", last.Subscription, err)
+			errs = append(errs, fmt.Errorf("look for late usage of subscription %s: %w", last.Subscription, err))
 		}
 	}
-	w.looked = now
-	return nil
+	return errors.Join(errs...)
 }
 
 func (w *Worker) reopen(ctx context.Context, lease billing.Lease, last billing.Period) error {

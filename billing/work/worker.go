@@ -68,7 +68,7 @@ type Worker struct {
 	o Options
 
 	mu     sync.Mutex      // one round at a time in this process
-	looked metering.Micros // when late usage of what has ended was looked for
+	looked metering.Micros // when what is in no hurry was looked at
 }
 
 const (
@@ -76,6 +76,9 @@ const (
 	leaseTTL  = 30 * time.Second
 	// batch is how many periods one look takes up.
 	batch = 200
+	// seldom is how often what is in no hurry is looked at: usage that came after
+	// the end of a subscription, and credit that has expired.
+	seldom = metering.Micros(time.Hour / time.Microsecond)
 	// drafts is how often a closing is drafted again because something changed
 	// meanwhile.
 	drafts = 5
@@ -169,37 +172,43 @@ func (w *Worker) Settle(ctx context.Context) (Report, error) {
 // wrong with one period holds up no other.
 func (w *Worker) round(ctx context.Context, lease billing.Lease) (Report, error) {
 	var r Report
-	if err := w.late(ctx, lease); err != nil {
-		return r, err
-	}
-	due, err := w.o.Store.Due(ctx, metering.MicrosOf(w.o.Now()), batch)
-	if err != nil {
-		return r, err
-	}
 	var errs []error
-	for _, p := range due {
-		errs = append(errs, w.close(ctx, lease, p, &r))
-		if errors.Is(errs[len(errs)-1], metering.ErrFenced) {
-			return r, errs[len(errs)-1]
-		}
+	now := metering.MicrosOf(w.o.Now())
+	look := now >= w.looked+seldom
+	if look {
+		errs = append(errs, w.late(ctx, lease, now))
 	}
-	errs = append(errs, w.settlePayments(ctx, &r), w.expire(ctx, &r))
+	due, err := w.o.Store.Due(ctx, now, batch)
+	errs = append(errs, err)
+	for _, p := range due {
+		err := w.close(ctx, lease, p, &r)
+		if errors.Is(err, metering.ErrFenced) {
+			return r, err
+		}
+		errs = append(errs, err)
+	}
+	errs = append(errs, w.settlePayments(ctx, &r))
+	if look {
+		errs = append(errs, w.expire(ctx, now, &r))
+		w.looked = now
+	}
 	return r, errors.Join(errs...)
 }
 
 // expire books what is left of grants that have expired, once no open period
 // can use them any more.
-func (w *Worker) expire(ctx context.Context, r *Report) error {
-	now := metering.MicrosOf(w.o.Now())
+func (w *Worker) expire(ctx context.Context, now metering.Micros, r *Report) error {
 	grants, err := w.o.Store.Expiring(ctx, now)
 	if err != nil {
 		return err
 	}
+	var errs []error
 	for _, g := range grants {
 		if _, err := w.o.Store.ExpireGrant(ctx, g.Org, g.ID, now); err != nil {
-			return fmt.Errorf("expire grant %s: %w", g.ID, err)
+			errs = append(errs, fmt.Errorf("expire grant %s: %w", g.ID, err))
+			continue
 		}
 		r.Expired++
 	}
-	return nil
+	return errors.Join(errs...)
 }
