@@ -71,6 +71,13 @@ func (p Price) Charge(units *big.Rat) *big.Rat {
 	return packages.Mul(packages, p.Amount.Rat())
 }
 
+// Share is what a quantity alone costs at the price, before included units and
+// credit: of a package everything in it has an even share.
+func (p Price) Share(quantity metering.Number) *big.Rat {
+	amount := new(big.Rat).Quo(quantity.Rat(), new(big.Rat).SetInt64(p.Per))
+	return amount.Mul(amount, p.Amount.Rat())
+}
+
 // InForce returns the version among those of one product and meter that holds
 // for usage authorised at the instant.
 func InForce(versions []Price, at metering.Micros) (Price, bool) {

@@ -65,10 +65,13 @@ func (b *Biller) accrue(ctx context.Context, c billing.Contract, span period.Spa
 			return nil, err
 		}
 		for _, l := range v.Lines {
-			exact, ok := new(big.Rat).SetString(l.Exact)
 			part := period.Span{Start: max(l.Span.Start, span.Start), End: min(l.Span.End, span.End)}
-			if !ok || part.Start >= part.End {
+			if part.Start >= part.End {
 				continue
+			}
+			exact, err := exactly(l.Exact)
+			if err != nil {
+				return nil, err
 			}
 			out = append(out, accrual{
 				customer: c.Subscription.Customer, product: productOf(c, l), meter: l.Price.Meter, segment: l.Span, part: part,

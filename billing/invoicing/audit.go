@@ -234,24 +234,16 @@ func (a *audit) included(e *metering.Event) bool {
 
 func (a *audit) totals(acc billing.Account) {
 	v := a.invoice
-	var subtotal, credit, money billing.Money
+	subtotal, credit := billing.Money{Currency: v.Currency}, metering.Number{}
 	for _, l := range v.Lines {
 		subtotal = subtotal.Add(l.Amount)
 	}
-	subtotal.Currency, credit.Currency = v.Currency, v.Currency
-	units := metering.Number{}
 	for _, u := range v.Uses {
-		units = units.Add(u.Amount)
+		credit = credit.Add(u.Amount)
 	}
-	if decimals, err := v.Currency.Decimals(); err == nil {
-		if minor, ok := billing.MinorOf(units, decimals); ok {
-			credit.Minor = minor
-		}
-	}
-	money = subtotal.Add(credit.Neg())
 	a.check("subtotal", subtotal.String(), v.Subtotal.String())
-	a.check("credit", credit.String(), v.Credit.String())
-	a.check("total", money.String(), v.Total.String())
+	a.check("credit", credit.String(), v.Credit.Units().String())
+	a.check("total", subtotal.Add(v.Credit.Neg()).String(), v.Total.String())
 	if acc.State != billing.InvoiceCarried {
 		a.check("paid + due", v.Total.String(), acc.Paid.Add(acc.Due).String())
 	}

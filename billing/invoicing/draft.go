@@ -51,9 +51,10 @@ func Draft(c billing.Contract, p billing.Period, measure Measure) (billing.Invoi
 		return billing.Invoice{}, err
 	}
 	d.carry()
-	d.total()
-	d.notes(p)
-	return d.out, nil
+	if err := d.total(); err != nil {
+		return billing.Invoice{}, err
+	}
+	return d.out, d.notes(p)
 }
 
 // draft is an invoice being computed.
@@ -265,19 +266,25 @@ func (d *draft) carry() {
 }
 
 // total adds up and lets grants of money pay, in order of use.
-func (d *draft) total() {
+func (d *draft) total() error {
 	v := &d.out
+	decimals, err := v.Currency.Decimals()
+	if err != nil {
+		return err
+	}
 	for _, l := range v.Lines {
 		v.Subtotal = v.Subtotal.Add(l.Amount)
 	}
 	due := v.Subtotal.Minor
-	decimals, err := v.Currency.Decimals()
 	for _, g := range d.c.Grants {
-		if err != nil || due <= 0 || g.Meter != "" || g.Currency != v.Currency || g.Created >= v.Period.End || g.Expires != 0 && g.Expires <= v.Period.Start {
+		if due <= 0 || g.Meter != "" || g.Currency != v.Currency || g.Created >= v.Period.End || g.Expires != 0 && g.Expires <= v.Period.Start {
 			continue
 		}
 		left, ok := billing.MinorOf(d.left[g.ID], decimals)
-		if !ok || left <= 0 {
+		if !ok {
+			return fmt.Errorf("%s %s of grant %s are no whole minor units: %w", d.left[g.ID], g.Currency, g.ID, metering.ErrInvalid)
+		}
+		if left <= 0 {
 			continue
 		}
 		paid := billing.Money{Minor: min(left, due), Currency: v.Currency}
@@ -287,10 +294,11 @@ func (d *draft) total() {
 		v.Uses = append(v.Uses, billing.CreditUse{Grant: g.ID, Note: g.Note, Amount: paid.Units()})
 	}
 	v.Total = v.Subtotal.Add(v.Credit.Neg())
+	return nil
 }
 
 // notes says what a reader should know.
-func (d *draft) notes(p billing.Period) {
+func (d *draft) notes(p billing.Period) error {
 	s := d.c.Subscription
 	if s.TrialEnd > p.Start {
 		rule := "is free"
@@ -304,13 +312,25 @@ func (d *draft) notes(p billing.Period) {
 	}
 	sum := new(big.Rat)
 	for _, l := range d.out.Lines {
-		if r, ok := new(big.Rat).SetString(l.Rounding); ok {
-			sum.Add(sum, r)
+		r, err := exactly(l.Rounding)
+		if err != nil {
+			return err
 		}
+		sum.Add(sum, r)
 	}
 	if sum.Sign() != 0 {
 		d.out.Notes = append(d.out.Notes, fmt.Sprintf("Each line is rounded once, to the minor unit; together that changed %s %s.", rating.Decimal(sum), d.out.Currency))
 	}
+	return nil
+}
+
+// exactly reads what [rating.Decimal] writes.
+func exactly(s string) (*big.Rat, error) {
+	r, ok := new(big.Rat).SetString(s)
+	if !ok {
+		return nil, fmt.Errorf("%.40q is no exact amount: %w", s, metering.ErrInvalid)
+	}
+	return r, nil
 }
 
 // Empty reports that an invoice has nothing to bill: no usage, no adjustment,

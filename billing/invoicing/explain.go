@@ -3,7 +3,6 @@ package invoicing
 import (
 	"context"
 	"fmt"
-	"math/big"
 
 	"github.com/weirhq/weir/billing"
 	"github.com/weirhq/weir/billing/rating"
@@ -86,7 +85,7 @@ func (b *Biller) trace(ctx context.Context, x *Explanation, c billing.Contract, 
 			price := s.Price
 			x.Product, x.Subscription, x.Price, x.State = s.Product.Name, c.Subscription.ID, &price, StateOpen
 			if m.Aggregate.Func == metering.AggregateCount || m.Aggregate.Func == metering.AggregateSum {
-				x.Share = share(price, x.Quantity)
+				x.Share = rating.Decimal(price.Share(x.Quantity))
 			}
 			if s.Trial {
 				x.State = StateTrial
@@ -97,13 +96,6 @@ func (b *Biller) trace(ctx context.Context, x *Explanation, c billing.Contract, 
 		}
 	}
 	return nil
-}
-
-// share is what a quantity costs at a price for exact fractions: what a package
-// costs is shared by everything in it.
-func share(p billing.Price, quantity metering.Number) string {
-	amount := new(big.Rat).Quo(quantity.Rat(), new(big.Rat).SetInt64(p.Per))
-	return rating.Decimal(amount.Mul(amount, p.Amount.Rat()))
 }
 
 // billed finds the invoice whose line has the event.

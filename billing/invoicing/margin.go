@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"maps"
 	"math/big"
 	"slices"
 
@@ -171,7 +172,14 @@ func (m *margins) cost(ctx context.Context, q metering.UsageQuery, name func(met
 
 func (m *margins) result() (rows []MarginRow, totals MarginRow) {
 	var sum margin
-	for name, g := range m.groups {
+	names := slices.SortedFunc(maps.Keys(m.groups), func(a, b string) int {
+		if !m.comparable() {
+			return cmp.Compare(a, b)
+		}
+		return cmp.Or(m.groups[a].left().Cmp(m.groups[b].left()), cmp.Compare(a, b))
+	})
+	for _, name := range names {
+		g := m.groups[name]
 		if name == "" && g.revenue.Sign() == 0 && g.cost.IsZero() && g.unpriced == 0 {
 			continue
 		}
@@ -181,30 +189,31 @@ func (m *margins) result() (rows []MarginRow, totals MarginRow) {
 		sum.unpriced += g.unpriced
 		sum.open = sum.open || g.open
 	}
-	slices.SortFunc(rows, func(a, b MarginRow) int {
-		return cmp.Or(ratOf(a.Margin).Cmp(ratOf(b.Margin)), cmp.Compare(a.Group, b.Group))
-	})
 	return rows, m.row("", &sum)
 }
 
-func ratOf(s string) *big.Rat {
-	if r, ok := new(big.Rat).SetString(s); ok {
-		return r
-	}
-	return new(big.Rat)
+// left is revenue less cost, both in US dollars.
+func (g *margin) left() *big.Rat {
+	cost := new(big.Rat).SetFrac64(g.cost.Picos, metering.PicosPerMicro)
+	cost.Add(cost, new(big.Rat).SetInt64(g.cost.Micros))
+	cost.Quo(cost, new(big.Rat).SetInt64(1_000_000))
+	return cost.Sub(&g.revenue, cost)
 }
 
-// row writes a group. Upstream costs are in USD, so revenue in another currency
-// has no margin.
+// comparable reports whether there are margins at all: upstream costs are in USD,
+// so revenue in another currency has none.
+func (m *margins) comparable() bool { return m.currency == "" || m.currency == billing.USD }
+
+// row writes a group.
 func (m *margins) row(name string, g *margin) MarginRow {
 	r := MarginRow{Group: name, Currency: m.currency, Revenue: brief(&g.revenue), Cost: g.cost, Unpriced: g.unpriced, Open: g.open}
 	if m.currency == "" {
 		r.Currency = billing.USD
 	}
-	if r.Currency != billing.USD {
+	if !m.comparable() {
 		return r
 	}
-	left := new(big.Rat).Sub(&g.revenue, ratOf(g.cost.String()))
+	left := g.left()
 	r.Margin = brief(left)
 	if g.revenue.Sign() > 0 {
 		percent := new(big.Rat).Quo(left, &g.revenue)

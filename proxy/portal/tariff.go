@@ -71,8 +71,7 @@ func (t tariff) of(e *metering.Event) share {
 				out.add(nil, price.Currency, noteShared)
 				continue
 			}
-			amount := new(big.Rat).Quo(quantity.Rat(), new(big.Rat).SetInt64(price.Per))
-			out.add(amount.Mul(amount, price.Amount.Rat()), price.Currency, "")
+			out.add(price.Share(quantity), price.Currency, "")
 		}
 	}
 	return out
