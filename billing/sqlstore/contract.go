@@ -27,7 +27,7 @@ func (s *Store) Contract(ctx context.Context, org, subscription string) (billing
 		if err := pricesOf(ctx, q, &c); err != nil {
 			return err
 		}
-		if c.Periods, err = all(ctx, q, "periods", scanPeriod(org), periodSelect+` WHERE org_id = $1 AND subscription = $2 ORDER BY idx`, org, subscription); err != nil {
+		if c.Periods, err = sqldb.All(ctx, q, "periods", scanPeriod(org), periodSelect+` WHERE org_id = $1 AND subscription = $2 ORDER BY idx`, org, subscription); err != nil {
 			return err
 		}
 		if c.Billed, err = readLines(ctx, q, org, subscription); err != nil {
@@ -70,7 +70,7 @@ func party(ctx context.Context, q sqldb.Tx, org, id string) (billing.Party, erro
 }
 
 func readLines(ctx context.Context, q sqldb.Tx, org, subscription string) ([]billing.BilledLine, error) {
-	return all(ctx, q, "billed lines", func(r *sql.Rows) (billing.BilledLine, error) {
+	return sqldb.All(ctx, q, "billed lines", func(r *sql.Rows) (billing.BilledLine, error) {
 		var l billing.BilledLine
 		err := r.Scan(&l.Invoice, &l.Number, &l.Kind, &l.Index, &l.Price, &l.Meter, &l.Start, &l.End, &l.Quantity.Units, &l.Quantity.Picos,
 			&l.Covered.Units, &l.Covered.Picos, &l.Amount.Minor, &l.Amount.Currency)

@@ -68,7 +68,7 @@ func (s *Store) Grants(ctx context.Context, org, customer string) ([]billing.Gra
 }
 
 func readGrants(ctx context.Context, q sqldb.Tx, org, where string, args ...any) ([]billing.Grant, error) {
-	out, err := all(ctx, q, "grants", scanGrant(org), grantSelect+" WHERE org_id = $1 AND "+where, append([]any{org}, args...)...)
+	out, err := sqldb.All(ctx, q, "grants", scanGrant(org), grantSelect+" WHERE org_id = $1 AND "+where, append([]any{org}, args...)...)
 	if err != nil {
 		return nil, err
 	}
@@ -134,7 +134,7 @@ func (s *Store) endGrant(ctx context.Context, org, id, what string, book func(bi
 // left out: it may have begun before they expired.
 func (s *Store) Expiring(ctx context.Context, before metering.Micros) ([]billing.Grant, error) {
 	type named struct{ org, id string }
-	ids, err := all(ctx, s.db.Read(), "grants that expire", func(r *sql.Rows) (named, error) {
+	ids, err := sqldb.All(ctx, s.db.Read(), "grants that expire", func(r *sql.Rows) (named, error) {
 		var v named
 		return v, r.Scan(&v.org, &v.id)
 	}, `SELECT g.org_id, g.id FROM grants g WHERE g.expires_at > 0 AND g.expires_at <= $1

@@ -54,7 +54,7 @@ func digest(b []byte) string {
 }
 
 func readAccounts(ctx context.Context, q sqldb.Tx, org, where string, args ...any) ([]billing.Account, error) {
-	list, err := all(ctx, q, "invoices", scanAccount(org), accountSelect+" WHERE org_id = $1 AND "+where, append([]any{org}, args...)...)
+	list, err := sqldb.All(ctx, q, "invoices", scanAccount(org), accountSelect+" WHERE org_id = $1 AND "+where, append([]any{org}, args...)...)
 	out := make([]billing.Account, 0, len(list))
 	for _, a := range list {
 		out = append(out, a.Account)
@@ -95,7 +95,7 @@ func (s *Store) Invoices(ctx context.Context, org, customer string, limit int, c
 	if customer != "" {
 		where, args = where+" AND customer = $3", append(args, customer)
 	}
-	list, err := all(ctx, s.db.Read(), "list invoices", scanAccount(org), accountSelect+where+fmt.Sprintf(" ORDER BY seq DESC LIMIT %d", limit+1), args...)
+	list, err := sqldb.All(ctx, s.db.Read(), "list invoices", scanAccount(org), accountSelect+where+fmt.Sprintf(" ORDER BY seq DESC LIMIT %d", limit+1), args...)
 	if err != nil {
 		return nil, "", err
 	}

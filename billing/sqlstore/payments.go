@@ -72,25 +72,15 @@ func (s *Store) Method(ctx context.Context, org, customer string) (billing.Payme
 
 // Payments lists the attempts to charge an invoice, the oldest first.
 func (s *Store) Payments(ctx context.Context, org, invoice string) ([]billing.Payment, error) {
-	return all(ctx, s.db.Read(), "payments", scanPayment(org), paymentSelect+` WHERE p.org_id = $1 AND p.invoice = $2 ORDER BY p.id`, org, invoice)
+	return sqldb.All(ctx, s.db.Read(), "payments", scanPayment(org), paymentSelect+` WHERE p.org_id = $1 AND p.invoice = $2 ORDER BY p.id`, org, invoice)
 }
 
 // Unsettled lists the payments of every organisation whose end is not known,
 // the oldest first.
 func (s *Store) Unsettled(ctx context.Context) ([]billing.Payment, error) {
-	orgs, err := s.orgs(ctx)
-	if err != nil {
-		return nil, err
-	}
-	var out []billing.Payment
-	for _, org := range orgs {
-		list, err := all(ctx, s.db.Read(), "unsettled payments", scanPayment(org), paymentSelect+` WHERE p.org_id = $1 AND p.state IN ('pending', 'unknown', 'action') ORDER BY p.id`, org)
-		if err != nil {
-			return nil, err
-		}
-		out = append(out, list...)
-	}
-	return out, nil
+	return everywhere(ctx, s, func(q sqldb.Tx, org string) ([]billing.Payment, error) {
+		return sqldb.All(ctx, q, "unsettled payments", scanPayment(org), paymentSelect+` WHERE p.org_id = $1 AND p.state IN ('pending', 'unknown', 'action') ORDER BY p.id`, org)
+	})
 }
 
 // StartPayment puts an attempt to charge what is due of an invoice on record,
@@ -149,7 +139,7 @@ func (s *Store) SettlePayment(ctx context.Context, org, id string, r billing.Cha
 		if err != nil {
 			return err
 		}
-		list, err := all(ctx, tx, "payment", scanPayment(org), paymentSelect+` WHERE p.org_id = $1 AND p.id = $2`, org, id)
+		list, err := sqldb.All(ctx, tx, "payment", scanPayment(org), paymentSelect+` WHERE p.org_id = $1 AND p.id = $2`, org, id)
 		if err != nil {
 			return err
 		}

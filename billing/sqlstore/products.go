@@ -130,7 +130,7 @@ func product(ctx context.Context, q sqldb.Tx, org, column, value string) (billin
 // withPrices adds every version of the prices.
 func withPrices(ctx context.Context, q sqldb.Tx, p *billing.Product) error {
 	var err error
-	p.Prices, err = all(ctx, q, "prices of product "+p.ID, scanPrice, priceSelect+" WHERE org_id = $1 AND product = $2", p.Org, p.ID)
+	p.Prices, err = sqldb.All(ctx, q, "prices of product "+p.ID, scanPrice, priceSelect+" WHERE org_id = $1 AND product = $2", p.Org, p.ID)
 	billing.SortPrices(p.Prices)
 	return err
 }
@@ -157,7 +157,7 @@ func readProduct(ctx context.Context, q sqldb.Tx, org, ref string) (billing.Prod
 // Products lists products in the order in which they were made.
 func (s *Store) Products(ctx context.Context, org string, limit int, cursor string) ([]billing.Product, string, error) {
 	q := s.db.Read()
-	list, next, err := page(ctx, q, limit, cursor, "list products", scanProduct(org), func(p billing.Product) string { return p.ID },
+	list, next, err := sqldb.Page(ctx, q, limit, cursor, "list products", scanProduct(org), func(p billing.Product) string { return p.ID },
 		productSelect+" WHERE org_id = $1 AND id > $2", org)
 	for i := range list {
 		if err == nil {
@@ -169,7 +169,7 @@ func (s *Store) Products(ctx context.Context, org string, limit int, cursor stri
 
 // PricedMeters lists the meters that any product has a price for.
 func (s *Store) PricedMeters(ctx context.Context, org string) ([]string, error) {
-	return all(ctx, s.db.Read(), "priced meters", func(r *sql.Rows) (string, error) {
+	return sqldb.All(ctx, s.db.Read(), "priced meters", func(r *sql.Rows) (string, error) {
 		var meter string
 		return meter, r.Scan(&meter)
 	}, `SELECT DISTINCT meter FROM prices WHERE org_id = $1 ORDER BY meter`, org)

@@ -34,36 +34,23 @@ func newID() (string, error) {
 	return id.String(), err
 }
 
-// page reads one page ordered by id. query ends in a condition on the id, whose
-// argument is the last one.
-func page[T any](ctx context.Context, q sqldb.Tx, limit int, cursor, what string, scan func(*sql.Rows) (T, error), id func(T) string, query string, args ...any) ([]T, string, error) {
-	if limit <= 0 || limit > 1000 {
-		limit = 100
-	}
-	if cursor != "" {
-		last, err := metering.ParseID(cursor)
-		if err != nil {
-			return nil, "", fmt.Errorf("%s: cursor: %w", what, metering.ErrInvalid)
-		}
-		cursor = last.String()
-	}
-	out, err := all(ctx, q, what, scan, query+fmt.Sprintf(" ORDER BY id LIMIT %d", limit+1), append(args, cursor)...)
-	if err != nil || len(out) <= limit {
-		return out, "", err
-	}
-	return out[:limit], id(out[limit-1]), nil
-}
-
-// all reads every row of a query.
-func all[T any](ctx context.Context, q sqldb.Tx, what string, scan func(*sql.Rows) (T, error), query string, args ...any) ([]T, error) {
-	var out []T
-	err := q.Each(ctx, func(r *sql.Rows) error {
-		v, err := scan(r)
-		out = append(out, v)
-		return err
-	}, query, args...)
+// everywhere asks the same of every organisation of the installation.
+func everywhere[T any](ctx context.Context, s *Store, ask func(q sqldb.Tx, org string) ([]T, error)) ([]T, error) {
+	q := s.db.Read()
+	orgs, err := sqldb.All(ctx, q, "organisations", func(r *sql.Rows) (string, error) {
+		var org string
+		return org, r.Scan(&org)
+	}, `SELECT org_id FROM orgs ORDER BY org_id`)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", what, err)
+		return nil, err
+	}
+	var out []T
+	for _, org := range orgs {
+		list, err := ask(q, org)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, list...)
 	}
 	return out, nil
 }

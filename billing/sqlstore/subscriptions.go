@@ -55,7 +55,7 @@ func anchorText(a period.Anchor) string {
 
 func withPhases(ctx context.Context, q sqldb.Tx, s *versioned) error {
 	var err error
-	s.Phases, err = all(ctx, q, "phases of subscription "+s.ID, func(r *sql.Rows) (billing.Phase, error) {
+	s.Phases, err = sqldb.All(ctx, q, "phases of subscription "+s.ID, func(r *sql.Rows) (billing.Phase, error) {
 		var p billing.Phase
 		err := r.Scan(&p.From, &p.Product)
 		return p, err
@@ -64,7 +64,7 @@ func withPhases(ctx context.Context, q sqldb.Tx, s *versioned) error {
 }
 
 func readSubscriptions(ctx context.Context, q sqldb.Tx, org, where string, args ...any) ([]versioned, error) {
-	list, err := all(ctx, q, "subscriptions", scanSubscription(org), subscriptionSelect+" WHERE org_id = $1 AND "+where, append([]any{org}, args...)...)
+	list, err := sqldb.All(ctx, q, "subscriptions", scanSubscription(org), subscriptionSelect+" WHERE org_id = $1 AND "+where, append([]any{org}, args...)...)
 	for i := range list {
 		if err == nil {
 			err = withPhases(ctx, q, &list[i])
@@ -101,7 +101,7 @@ func (s *Store) Subscriptions(ctx context.Context, org, customer string, limit i
 		where, args = " WHERE org_id = $1 AND customer = $2 AND id > $3", []any{org, customer}
 	}
 	q := s.db.Read()
-	list, next, err := page(ctx, q, limit, cursor, "list subscriptions", scanSubscription(org), func(v versioned) string { return v.ID }, subscriptionSelect+where, args...)
+	list, next, err := sqldb.Page(ctx, q, limit, cursor, "list subscriptions", scanSubscription(org), func(v versioned) string { return v.ID }, subscriptionSelect+where, args...)
 	out := make([]billing.Subscription, 0, len(list))
 	for i := range list {
 		if err == nil {
@@ -198,18 +198,6 @@ func insertPhases(ctx context.Context, tx sqldb.Tx, sub billing.Subscription, ph
 	return nil
 }
 
-// openPeriod opens period k, if the subscription has a part of it.
-func openPeriod(ctx context.Context, tx sqldb.Tx, sub billing.Subscription, k int) error {
-	span, ok := sub.Period(k)
-	if !ok {
-		return nil
-	}
-	_, err := tx.Exec(ctx, `INSERT INTO periods (org_id, subscription, idx, customer, start_at, end_at, state, invoice, closed_at)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, '', 0) ON CONFLICT DO NOTHING`,
-		sub.Org, sub.ID, k, sub.Customer, int64(span.Start), int64(span.End), string(billing.PeriodOpen))
-	return err
-}
-
 // exclusive refuses a subscription that would share a meter with another one of
 // the customer at some instant: a unit is billed once.
 func exclusive(ctx context.Context, tx sqldb.Tx, sub billing.Subscription) error {
@@ -233,6 +221,19 @@ func exclusive(ctx context.Context, tx sqldb.Tx, sub billing.Subscription) error
 	return nil
 }
 
+// lockSubscription reads a subscription that nobody else changes until the
+// transaction ends.
+func lockSubscription(ctx context.Context, tx sqldb.Tx, org, id string) (versioned, error) {
+	sub, err := readSubscription(ctx, tx, org, id)
+	if err != nil {
+		return sub, err
+	}
+	if err := lock(ctx, tx, org, sub.Customer); err != nil {
+		return sub, err
+	}
+	return readSubscription(ctx, tx, org, id)
+}
+
 // SwitchProduct lets another product hold from ph.From on, now or later. Usage
 // until then keeps its price. A switch that was to come later is replaced.
 func (s *Store) SwitchProduct(ctx context.Context, org, id string, ph billing.Phase, now metering.Micros) (billing.Subscription, error) {
@@ -241,14 +242,8 @@ func (s *Store) SwitchProduct(ctx context.Context, org, id string, ph billing.Ph
 	}
 	var out billing.Subscription
 	err := s.db.Write(ctx, "switch product", func(tx sqldb.Tx) error {
-		sub, err := readSubscription(ctx, tx, org, id)
+		sub, err := lockSubscription(ctx, tx, org, id)
 		if err != nil {
-			return err
-		}
-		if err := lock(ctx, tx, org, sub.Customer); err != nil {
-			return err
-		}
-		if sub, err = readSubscription(ctx, tx, org, id); err != nil {
 			return err
 		}
 		switch {
@@ -299,14 +294,8 @@ func (s *Store) EndSubscription(ctx context.Context, org, id string, at, now met
 	}
 	var out billing.Subscription
 	err := s.db.Write(ctx, "end subscription", func(tx sqldb.Tx) error {
-		sub, err := readSubscription(ctx, tx, org, id)
+		sub, err := lockSubscription(ctx, tx, org, id)
 		if err != nil {
-			return err
-		}
-		if err := lock(ctx, tx, org, sub.Customer); err != nil {
-			return err
-		}
-		if sub, err = readSubscription(ctx, tx, org, id); err != nil {
 			return err
 		}
 		if sub.End != 0 && sub.End <= now {
@@ -330,102 +319,4 @@ func (s *Store) EndSubscription(ctx context.Context, org, id string, at, now met
 		return touch(ctx, tx, org, id)
 	})
 	return out, err
-}
-
-// recut gives the open period of a subscription the end that it has now. One
-// that the subscription has no part of any more is taken away.
-func recut(ctx context.Context, tx sqldb.Tx, sub billing.Subscription) error {
-	open, err := all(ctx, tx, "open periods", scanPeriod(sub.Org), periodSelect+` WHERE org_id = $1 AND subscription = $2 AND state = 'open'`, sub.Org, sub.ID)
-	if err != nil {
-		return err
-	}
-	for _, p := range open {
-		span, ok := sub.Period(p.Index)
-		if !ok {
-			if _, err := tx.Exec(ctx, `DELETE FROM periods WHERE org_id = $1 AND subscription = $2 AND idx = $3 AND state = 'open'`, sub.Org, sub.ID, p.Index); err != nil {
-				return err
-			}
-			continue
-		}
-		if _, err := tx.Exec(ctx, `UPDATE periods SET end_at = $4 WHERE org_id = $1 AND subscription = $2 AND idx = $3 AND state = 'open'`, sub.Org, sub.ID, p.Index, int64(span.End)); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-const periodSelect = `SELECT subscription, idx, customer, start_at, end_at, state, invoice, closed_at FROM periods`
-
-func scanPeriod(org string) func(*sql.Rows) (billing.Period, error) {
-	return func(r *sql.Rows) (billing.Period, error) {
-		p := billing.Period{Org: org}
-		err := r.Scan(&p.Subscription, &p.Index, &p.Customer, &p.Start, &p.End, &p.State, &p.Invoice, &p.Closed)
-		return p, err
-	}
-}
-
-// Periods lists the periods of a subscription that were opened, in order.
-func (s *Store) Periods(ctx context.Context, org, subscription string) ([]billing.Period, error) {
-	return all(ctx, s.db.Read(), "periods", scanPeriod(org), periodSelect+` WHERE org_id = $1 AND subscription = $2 ORDER BY idx`, org, subscription)
-}
-
-// Ended lists the last periods of subscriptions that ended within a span and
-// have no open one, of every organisation.
-func (s *Store) Ended(ctx context.Context, since, until metering.Micros) ([]billing.Period, error) {
-	orgs, err := s.orgs(ctx)
-	if err != nil {
-		return nil, err
-	}
-	var out []billing.Period
-	for _, org := range orgs {
-		list, err := all(ctx, s.db.Read(), "last periods", scanPeriod(org), `SELECT p.subscription, p.idx, p.customer, p.start_at, p.end_at, p.state, p.invoice, p.closed_at
-			FROM subscriptions s JOIN periods p ON p.org_id = s.org_id AND p.subscription = s.id
-			WHERE s.org_id = $1 AND s.end_at > $2 AND s.end_at <= $3 AND p.state = 'closed'
-			AND p.idx = (SELECT MAX(q.idx) FROM periods q WHERE q.org_id = s.org_id AND q.subscription = s.id)`, org, int64(since), int64(until))
-		if err != nil {
-			return nil, err
-		}
-		out = append(out, list...)
-	}
-	return out, nil
-}
-
-// Reopen opens a period after the last one of a subscription that has ended.
-func (s *Store) Reopen(ctx context.Context, lease billing.Lease, p billing.Period) error {
-	return s.db.Write(ctx, "reopen a subscription for what came late", func(tx sqldb.Tx) error {
-		if err := fence(ctx, tx, lease); err != nil {
-			return err
-		}
-		_, err := tx.Exec(ctx, `INSERT INTO periods (org_id, subscription, idx, customer, start_at, end_at, state, invoice, closed_at)
-			VALUES ($1, $2, $3, $4, $5, $6, 'open', '', 0) ON CONFLICT DO NOTHING`,
-			p.Org, p.Subscription, p.Index, p.Customer, int64(p.Start), int64(p.End))
-		return err
-	})
-}
-
-// orgs lists the organisations of the installation.
-func (s *Store) orgs(ctx context.Context) ([]string, error) {
-	return all(ctx, s.db.Read(), "organisations", func(r *sql.Rows) (string, error) {
-		var org string
-		return org, r.Scan(&org)
-	}, `SELECT org_id FROM orgs ORDER BY org_id`)
-}
-
-// Due lists open periods that ended before the instant, the oldest first, of
-// every organisation.
-func (s *Store) Due(ctx context.Context, before metering.Micros, limit int) ([]billing.Period, error) {
-	orgs, err := s.orgs(ctx)
-	if err != nil {
-		return nil, err
-	}
-	var out []billing.Period
-	for _, org := range orgs {
-		list, err := all(ctx, s.db.Read(), "periods that are due", scanPeriod(org),
-			fmt.Sprintf(periodSelect+` WHERE org_id = $1 AND state = 'open' AND end_at <= $2 ORDER BY end_at, subscription LIMIT %d`, limit), org, int64(before))
-		if err != nil {
-			return nil, err
-		}
-		out = append(out, list...)
-	}
-	return out, nil
 }

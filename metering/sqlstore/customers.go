@@ -118,38 +118,8 @@ func (s *Store) Customer(ctx context.Context, org, ref string) (metering.Custome
 
 // Customers lists customers in the order in which they were made.
 func (s *Store) Customers(ctx context.Context, org string, limit int, cursor string) ([]metering.Customer, string, error) {
-	return page(ctx, s.read(), limit, cursor, "list customers", func(r *sql.Rows) (metering.Customer, error) { return scanCustomer(r, org) },
+	return sqldb.Page(ctx, s.db.Read(), limit, cursor, "list customers", func(r *sql.Rows) (metering.Customer, error) { return scanCustomer(r, org) },
 		func(c metering.Customer) string { return c.ID }, customerSelect+" WHERE org_id = $1 AND id > $2", org)
-}
-
-// page reads one page ordered by id. query ends in a condition on the id, whose
-// argument is the last one.
-func page[T any](ctx context.Context, q querier, limit int, cursor, what string, scan func(*sql.Rows) (T, error), id func(T) string, query string, args ...any) ([]T, string, error) {
-	if limit <= 0 || limit > 1000 {
-		limit = 100
-	}
-	if cursor != "" {
-		last, err := metering.ParseID(cursor)
-		if err != nil {
-			return nil, "", fmt.Errorf("%s: cursor: %w", what, metering.ErrInvalid)
-		}
-		cursor = last.String()
-	}
-	var out []T
-	err := q.Each(ctx, func(r *sql.Rows) error {
-		v, err := scan(r)
-		if err == nil {
-			out = append(out, v)
-		}
-		return err
-	}, query+fmt.Sprintf(" ORDER BY id LIMIT %d", limit+1), append(args, cursor)...)
-	if err != nil {
-		return nil, "", fmt.Errorf("%s: %w", what, err)
-	}
-	if len(out) <= limit {
-		return out, "", nil
-	}
-	return out[:limit], id(out[limit-1]), nil
 }
 
 // UpdateCustomer changes name and policy.

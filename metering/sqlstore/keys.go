@@ -121,7 +121,7 @@ func (s *Store) Keys(ctx context.Context, org, customerID string, limit int, cur
 	if customerID != "" {
 		query, args = keySelect+" WHERE org_id = $1 AND customer = $2 AND id > $3", []any{org, customerID}
 	}
-	return page(ctx, s.read(), limit, cursor, "list keys", func(r *sql.Rows) (metering.Key, error) { return scanKey(r, org) },
+	return sqldb.Page(ctx, s.db.Read(), limit, cursor, "list keys", func(r *sql.Rows) (metering.Key, error) { return scanKey(r, org) },
 		func(k metering.Key) string { return k.ID }, query, args...)
 }
 

@@ -48,7 +48,7 @@ func (s *Store) meter(ctx context.Context, q querier, org, ref string) (metering
 
 // Meters lists meters in the order in which they were made.
 func (s *Store) Meters(ctx context.Context, org string, limit int, cursor string) ([]metering.Meter, string, error) {
-	return page(ctx, s.read(), limit, cursor, "list meters", func(r *sql.Rows) (metering.Meter, error) { return scanMeter(r, org) },
+	return sqldb.Page(ctx, s.db.Read(), limit, cursor, "list meters", func(r *sql.Rows) (metering.Meter, error) { return scanMeter(r, org) },
 		func(m metering.Meter) string { return m.ID }, meterSelect+" WHERE org_id = $1 AND id > $2", org)
 }
 

@@ -60,7 +60,7 @@ func (s *Store) CreateToken(ctx context.Context, t metering.AccessToken) (meteri
 
 // Tokens lists access tokens.
 func (s *Store) Tokens(ctx context.Context, org string, limit int, cursor string) ([]metering.AccessToken, string, error) {
-	return page(ctx, s.read(), limit, cursor, "list access tokens", func(r *sql.Rows) (metering.AccessToken, error) { return scanToken(r) },
+	return sqldb.Page(ctx, s.db.Read(), limit, cursor, "list access tokens", func(r *sql.Rows) (metering.AccessToken, error) { return scanToken(r) },
 		func(t metering.AccessToken) string { return t.ID }, tokenSelect+" WHERE org_id = $1 AND id > $2", org)
 }
 
