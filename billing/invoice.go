@@ -1,6 +1,8 @@
 package billing
 
 import (
+	"slices"
+
 	"github.com/weirhq/weir/billing/period"
 	"github.com/weirhq/weir/metering"
 )
@@ -42,6 +44,20 @@ type Line struct {
 	Corrects     string          `json:"corrects,omitempty"` // number of the invoice that an adjustment or carry is of
 }
 
+// Why says why a line is there; empty for the usage of the invoice's own period.
+func (l Line) Why() string {
+	switch l.Kind {
+	case LineTrial:
+		return "free trial"
+	case LineAdjustment:
+		return "adjustment of invoice " + l.Corrects + ": usage that was reported after its period had closed"
+	case LineCarry:
+		return "carried over from invoice " + l.Corrects + ", which was too small to be charged"
+	default:
+		return ""
+	}
+}
+
 // InvoiceReason says what an invoice closes.
 type InvoiceReason string
 
@@ -73,6 +89,11 @@ type Invoice struct {
 	Received  metering.Micros   `json:"received_until"`
 	// Notes say what a reader should know, such as the rule of a trial.
 	Notes []string `json:"notes,omitempty"`
+}
+
+// HasBilled reports whether a line adds to what earlier invoices billed.
+func (v Invoice) HasBilled() bool {
+	return slices.ContainsFunc(v.Lines, func(l Line) bool { return l.Billed.Minor != 0 })
 }
 
 // Party is a customer as it was when the invoice was issued.

@@ -76,7 +76,7 @@ type invoiceLines struct {
 func (l invoiceLines) Rows() ([]lineRow, error) {
 	rows := make([]lineRow, 0, len(l.Invoice.Lines))
 	for i, line := range l.Invoice.Lines {
-		row := lineRow{Line: line, Number: i + 1, Span: spanText(line.Span, l.Invoice.Zone), What: lineText(line)}
+		row := lineRow{Line: line, Number: i + 1, Span: spanText(line.Span, l.Invoice.Zone), What: line.Why()}
 		if line.Price != nil {
 			events, err := page.Href(l.Base+"/events", "customer", l.Invoice.Customer.ID, "from", machineInstant(line.Span.Start), "to", machineInstant(line.Span.End))
 			if err != nil {
@@ -90,19 +90,9 @@ func (l invoiceLines) Rows() ([]lineRow, error) {
 	return rows, nil
 }
 
-// HasBilled reports whether a line adds to what earlier invoices billed.
-func (l invoiceLines) HasBilled() bool {
-	for _, line := range l.Invoice.Lines {
-		if line.Billed.Minor != 0 {
-			return true
-		}
-	}
-	return false
-}
-
 // Columns is how many columns stand before the amount.
 func (l invoiceLines) Columns() int {
-	if l.HasBilled() {
+	if l.Invoice.HasBilled() {
 		return 10
 	}
 	return 9
@@ -116,19 +106,6 @@ type lineRow struct {
 	Span       string
 	EventsURL  string // of the events that make it
 	VersionURL string // of the price version
-}
-
-func lineText(l billing.Line) string {
-	switch l.Kind {
-	case billing.LineTrial:
-		return "free trial"
-	case billing.LineAdjustment:
-		return "adjustment of invoice " + l.Corrects + ": usage that was reported after its period had closed"
-	case billing.LineCarry:
-		return "carried over from invoice " + l.Corrects + ", which was too small to be charged"
-	default:
-		return ""
-	}
 }
 
 func (b *billingPages) showInvoice(w http.ResponseWriter, r *http.Request) {

@@ -131,7 +131,7 @@ func (d draft) Lines() ([]draftLine, error) {
 		if err != nil {
 			return nil, err
 		}
-		row := draftLine{Line: l, What: lineText(l)}
+		row := draftLine{Line: l, What: l.Why()}
 		if row.Estimate, err = amountHTML(amount, d.Invoice.Currency); err != nil {
 			return nil, err
 		}
@@ -149,18 +149,4 @@ type draftLine struct {
 	Estimate template.HTML
 	What     string // why it is there, empty for usage
 	Span     string // where it is not the whole period
-}
-
-// lineText says why a line is there.
-func lineText(l billing.Line) string {
-	switch l.Kind {
-	case billing.LineTrial:
-		return "free trial"
-	case billing.LineAdjustment:
-		return "adjustment of invoice " + l.Corrects + ": usage that was reported after its period had closed"
-	case billing.LineCarry:
-		return "carried over from invoice " + l.Corrects + ", which was too small to be charged"
-	default:
-		return ""
-	}
 }

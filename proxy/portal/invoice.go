@@ -33,19 +33,9 @@ type invoicePage struct {
 	Fault    string
 }
 
-// HasBilled reports whether a line adds to what earlier invoices billed.
-func (p invoicePage) HasBilled() bool {
-	for _, l := range p.Invoice.Lines {
-		if l.Billed.Minor != 0 {
-			return true
-		}
-	}
-	return false
-}
-
 // Columns is how many columns stand before the amount.
 func (p invoicePage) Columns() int {
-	if p.HasBilled() {
+	if p.Invoice.HasBilled() {
 		return 10
 	}
 	return 9
@@ -152,7 +142,7 @@ func lineRows(v billing.Invoice) ([]lineRow, error) {
 	}
 	out := make([]lineRow, 0, len(v.Lines))
 	for i, l := range v.Lines {
-		row := lineRow{Line: l, Number: i + 1, Span: spanText(l.Span, zone), What: lineText(l)}
+		row := lineRow{Line: l, Number: i + 1, Span: spanText(l.Span, zone), What: l.Why()}
 		if l.Price != nil {
 			if row.Calls, err = page.Href(Base+"/calls", pairsOf(l.Span.Start, l.Span.End)...); err != nil {
 				return nil, err
