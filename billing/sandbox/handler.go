@@ -79,7 +79,14 @@ func (h *pages) render(w http.ResponseWriter, status int, name string, data any)
 	}
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
 	w.WriteHeader(status)
-	_, _ = w.Write(b.Bytes()) // the reader may have gone
+	h.send(w, b.Bytes())
+}
+
+// send writes an answer. That its reader has gone is for the debug log alone.
+func (h *pages) send(w http.ResponseWriter, b []byte) {
+	if _, err := w.Write(b); err != nil {
+		h.opts.Logger.Debug("the reader of a page of the payment provider is gone", "error", err)
+	}
 }
 
 type failure struct{ Title, Text string }
@@ -95,7 +102,7 @@ func (h *pages) fail(w http.ResponseWriter, err error) {
 
 func (h *pages) stylesheet(w http.ResponseWriter, _ *http.Request) {
 	w.Header().Set("Content-Type", "text/css; charset=utf-8")
-	_, _ = w.Write(h.style) // the reader may have gone
+	h.send(w, h.style)
 }
 
 // setupForm is the form for a card.

@@ -62,5 +62,5 @@ func (h *pages) export(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	w.Header().Set("Content-Type", "application/json")
-	_, _ = w.Write(b) // the reader may have gone
+	h.send(w, b)
 }

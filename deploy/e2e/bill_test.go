@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -54,24 +55,15 @@ func (p *process) bills() []bill {
 	return page.Items
 }
 
-// settled waits until every invoice is paid.
+// settled waits until there are so many invoices and every one is paid.
 func (p *process) settled(count int) []bill {
 	p.t.Helper()
 	var last []bill
-	for deadline := time.Now().Add(40 * time.Second); time.Now().Before(deadline); time.Sleep(100 * time.Millisecond) {
+	eventually(p.t, 40*time.Second, "invoices are paid", func() bool {
 		last = p.bills()
-		paid := 0
-		for _, b := range last {
-			if b.State == "paid" {
-				paid++
-			}
-		}
-		if len(last) >= count && paid == len(last) {
-			return last
-		}
-	}
-	p.t.Fatalf("invoices are not settled: %+v", last)
-	return nil
+		return len(last) >= count && !slices.ContainsFunc(last, func(b bill) bool { return b.State != "paid" })
+	})
+	return last
 }
 
 // charges is what the sandbox's payment provider has taken, by key.

@@ -39,12 +39,13 @@ func TestServe_stops(t *testing.T) {
 			t.Fatal(err)
 		}
 		gone := func() bool { return syscall.Kill(pid, 0) != nil || zombie(pid) }
-		for deadline := time.Now().Add(5 * time.Second); !gone(); {
+		tick := time.NewTicker(10 * time.Millisecond)
+		for deadline := time.Now().Add(5 * time.Second); !gone(); <-tick.C {
 			if time.Now().After(deadline) {
 				t.Fatalf("process %d is still there", pid)
 			}
-			time.Sleep(10 * time.Millisecond)
 		}
+		tick.Stop()
 	}
 }
 
