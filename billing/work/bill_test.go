@@ -219,7 +219,17 @@ func TestUnbilled(t *testing.T) {
 		if len(e.Unbilled) != 1 || e.Unbilled[0].Quantity.String() != "4" || e.Unbilled[0].Events != 1 {
 			w.Errorf("unbilled %+v", e.Unbilled)
 		}
+		// What nobody sells is only counted, once something is sold.
+		counts, err := w.Usage.CreateMeter(w.Context(), metering.Meter{
+			Org: metering.DefaultOrg, Name: "calls", Aggregate: metering.Aggregate{Func: metering.AggregateCount}, Filter: metering.Filter{Conjunction: metering.And},
+		})
+		w.Must(err)
 		p := w.Product("P", []billing.Price{w.Price("1", 1)})
+		e, err = w.Biller.Estimate(w.Context(), metering.DefaultOrg, w.Customer.ID, w.At())
+		w.Must(err)
+		if len(e.Unbilled) != 1 || e.Unbilled[0].Meter == counts.ID {
+			w.Errorf("unbilled while only tokens are sold: %+v", e.Unbilled)
+		}
 		w.Contract(p, "2026-01-01T00:00:00Z")
 		w.Move("2026-02-01T00:00:00Z")
 		w.Settle()
