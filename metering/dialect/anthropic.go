@@ -15,6 +15,18 @@ func (anthropic) Scanner(r Route, q Request, resp Response) Scanner {
 	return newScanner(r, q, resp, readerOf(r))
 }
 
+// anthropicReader returns the reader of one of Anthropic's endpoints.
+func anthropicReader(e Endpoint) reader {
+	switch e {
+	case "anthropic.messages":
+		return &messagesReader{}
+	case "anthropic.count_tokens":
+		return &countReader{member: "input_tokens"}
+	default:
+		return &countReader{}
+	}
+}
+
 // Inspect implements [Dialect].
 func (anthropic) Inspect(r Route, contentType string, body []byte) (Request, error) {
 	return inspect(r, contentType, body)

@@ -3,6 +3,7 @@ package dialect_test
 import (
 	"encoding/base64"
 	"encoding/json"
+	"maps"
 	"net/http"
 	"os"
 	"sort"
@@ -32,12 +33,16 @@ type exchange struct {
 	Expect          expect            `json:"expect"`
 }
 
-// metered are the endpoints whose usage is counted.
-var metered = map[string]string{
-	"openai.chat": "openai", "openai.responses": "openai", "openai.completions": "openai",
-	"openai.embeddings": "openai", "openai.models": "openai",
-	"anthropic.messages": "anthropic", "anthropic.count_tokens": "anthropic",
-	"gemini.generate_content": "gemini", "gemini.stream_generate_content": "gemini", "gemini.count_tokens": "gemini",
+// metered are the endpoints whose usage is counted, with the dialect that they
+// are called through.
+var metered = endpoints(openAIEndpoints, anthropicEndpoints, geminiEndpoints)
+
+func endpoints(sets ...map[string]string) map[string]string {
+	all := map[string]string{}
+	for _, set := range sets {
+		maps.Copy(all, set)
+	}
+	return all
 }
 
 // exchanges loads what is in scope. Without the corpus the test is skipped,

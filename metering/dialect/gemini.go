@@ -15,6 +15,18 @@ func (gemini) Scanner(r Route, q Request, resp Response) Scanner {
 	return newScanner(r, q, resp, readerOf(r))
 }
 
+// geminiReader returns the reader of one of Google's endpoints.
+func geminiReader(e Endpoint) reader {
+	switch e {
+	case "gemini.generate_content", "gemini.stream_generate_content", "gemini.embed_content":
+		return &contentReader{}
+	case "gemini.count_tokens":
+		return &countReader{member: "totalTokens"}
+	default:
+		return &countReader{}
+	}
+}
+
 // Inspect implements [Dialect].
 func (gemini) Inspect(r Route, contentType string, body []byte) (Request, error) {
 	return inspect(r, contentType, body)

@@ -1,5 +1,7 @@
 package dialect
 
+import "strings"
+
 // Named returns the dialect of a configured name: "openai", "anthropic" or
 // "gemini".
 func Named(name string) (Dialect, bool) {
@@ -12,5 +14,21 @@ func Named(name string) (Dialect, bool) {
 		return gemini{}, true
 	default:
 		return nil, false
+	}
+}
+
+// readerOf returns the reader of an endpoint, whichever dialect routed to it:
+// Google and Anthropic serve OpenAI's paths beside their own.
+func readerOf(r Route) reader {
+	protocol, _, _ := strings.Cut(string(r.Endpoint), ".")
+	switch protocol {
+	case "openai":
+		return openAIReader(r.Endpoint)
+	case "anthropic":
+		return anthropicReader(r.Endpoint)
+	case "gemini":
+		return geminiReader(r.Endpoint)
+	default:
+		return &countReader{}
 	}
 }

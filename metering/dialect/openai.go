@@ -13,24 +13,17 @@ func (openAI) Scanner(r Route, q Request, resp Response) Scanner {
 	return newScanner(r, q, resp, readerOf(r))
 }
 
-// readerOf returns the reader of an endpoint, whichever dialect routed to it:
-// Google and Anthropic serve OpenAI's paths beside their own.
-func readerOf(r Route) reader {
-	switch r.Endpoint {
+// openAIReader returns the reader of one of OpenAI's endpoints.
+func openAIReader(e Endpoint) reader {
+	switch e {
 	case "openai.chat", "openai.completions", "openai.embeddings":
 		return &chatReader{}
 	case "openai.responses", "openai.responses_compact":
 		return &responsesReader{}
 	case "openai.responses_retrieve":
 		return &responsesReader{earlier: true}
-	case "openai.responses_input_tokens", "anthropic.count_tokens":
+	case "openai.responses_input_tokens":
 		return &countReader{member: "input_tokens"}
-	case "gemini.count_tokens":
-		return &countReader{member: "totalTokens"}
-	case "anthropic.messages":
-		return &messagesReader{}
-	case "gemini.generate_content", "gemini.stream_generate_content", "gemini.embed_content":
-		return &contentReader{}
 	default:
 		return &countReader{}
 	}
