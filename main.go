@@ -79,6 +79,15 @@ func (c checkCmd) Run(env *api.Env) error {
 	for _, w := range conf.Warnings() {
 		fmt.Fprintln(env.Stdout, "warning:", w)
 	}
+	var errs []error
+	for _, t := range conf.Targets() {
+		if _, err := upstream(t); err != nil {
+			errs = append(errs, err)
+		}
+	}
+	if err := errors.Join(errs...); err != nil {
+		return err
+	}
 	fmt.Fprintln(env.Stdout, "the configuration is valid")
 	return nil
 }
@@ -517,21 +526,40 @@ func (p *parts) sample() api.Sample {
 
 // upstream turns a configured one into what the data plane forwards to.
 func upstream(t config.Target) (proxy.Upstream, error) {
-	speaks, ok := dialect.Named(t.Dialect)
-	if !ok {
-		return proxy.Upstream{}, fmt.Errorf("upstream %s: dialect %q is not built in", t.Name, t.Dialect)
+	speaks, err := speaking(t)
+	if err != nil {
+		return proxy.Upstream{}, fmt.Errorf("upstream %s: %w", t.Name, err)
 	}
 	u := proxy.Upstream{
 		Name: t.Name, Provider: t.Provider, Dialect: speaks, BaseURL: t.BaseURL,
 		KeyHeader: t.Preset.Header, KeyScheme: t.Preset.Scheme,
 		ClientAuth: t.Auth == config.AuthClient, Default: t.Default, Test: t.Test,
 		Connect: t.Timeouts.Connect, Header: t.Timeouts.Header, Idle: t.Timeouts.Idle, Total: t.Timeouts.Total,
-		IncludeUsage: t.IncludeUsage, Drain: t.Drain, MaxConns: t.MaxConns, ForwardProxy: t.Proxy.Reveal(),
+		EventName: t.Event, IncludeUsage: t.IncludeUsage, Drain: t.Drain, MaxConns: t.MaxConns, ForwardProxy: t.Proxy.Reveal(),
 	}
 	for _, c := range t.Credentials {
 		u.Credentials = append(u.Credentials, c.Key.Reveal())
 	}
 	return u, nil
+}
+
+// speaking returns the dialect of an upstream.
+func speaking(t config.Target) (dialect.Dialect, error) {
+	if t.Dialect != "custom" {
+		d, ok := dialect.Named(t.Dialect)
+		if !ok {
+			return nil, fmt.Errorf("dialect %q is not built in", t.Dialect)
+		}
+		return d, nil
+	}
+	spec := dialect.CustomSpec{Model: t.ModelPath}
+	for _, q := range t.Quantities {
+		spec.Quantities = append(spec.Quantities, dialect.CustomQuantity(q))
+	}
+	for _, r := range t.Routes {
+		spec.Routes = append(spec.Routes, dialect.CustomRoute(r))
+	}
+	return dialect.Custom(spec)
 }
 
 // run serves until ctx ends or a part cannot go on, and then stops: first no

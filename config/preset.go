@@ -41,14 +41,19 @@ const (
 	dialectGemini    = "gemini"
 	dialectCohere    = "cohere"
 	dialectBedrock   = "bedrock"
+	dialectBytes     = "bytes"
+	dialectS3        = "s3"
+	dialectCustom    = "custom"
 )
 
 // dialects are the wire protocols this version reads, plannedDialects those the
 // configuration already has names for.
-func dialects() []string { return []string{dialectOpenAI, dialectAnthropic, dialectGemini} }
+func dialects() []string {
+	return []string{dialectOpenAI, dialectAnthropic, dialectGemini, dialectBytes, dialectS3, dialectCustom}
+}
 
 func plannedDialects() []string {
-	return []string{dialectCohere, dialectBedrock, "bytes", "s3", "custom"}
+	return []string{dialectCohere, dialectBedrock}
 }
 
 // compatiblePreset is the preset of an upstream that is no known vendor.

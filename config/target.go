@@ -42,10 +42,26 @@ func (u Upstream) resolve(name string) Target {
 		preset = preset.speaking(u.Dialect)
 	}
 	u.Dialect = preset.Dialect
+	if isSource(u.Dialect) {
+		preset.KeyOptional, preset.SDKPath = true, ""
+	}
+	if u.KeyHeader != "" {
+		preset.Header, preset.Scheme = u.KeyHeader, ""
+	}
+	if u.KeyScheme != nil {
+		preset.Scheme = *u.KeyScheme
+	}
 	fill(&u.BaseURL, preset.BaseURL)
 	fill(&u.Provider, preset.Provider)
 	fill(&u.Provider, name)
 	fill(&u.IncludeUsage, preset.IncludeUsage)
+	if isSource(u.Dialect) {
+		fill(&u.Event, name)
+	}
+	u.Quantities = slices.Clone(u.Quantities)
+	for i := range u.Quantities {
+		fill(&u.Quantities[i].From, fromResponse)
+	}
 	u.BaseURL = strings.TrimRight(u.BaseURL, "/")
 	return Target{Upstream: u, Name: name, Preset: preset}
 }
@@ -53,6 +69,14 @@ func (u Upstream) resolve(name string) Target {
 // ClientPath is what a client's base URL has after the listener's address: the
 // name and what the vendor's SDKs put into their base URL, "/openai/v1".
 func (t Target) ClientPath() string { return "/" + t.Name + t.Preset.SDKPath }
+
+// isSource reports whether a dialect is of an API that is no LLM.
+func isSource(dialect string) bool {
+	return dialect == dialectBytes || dialect == dialectS3 || dialect == dialectCustom
+}
+
+// fromResponse is the default of [Quantity].From.
+const fromResponse = "response"
 
 func fill(s *string, value string) {
 	if *s == "" {

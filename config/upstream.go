@@ -14,8 +14,10 @@ type Upstream struct {
 	// vendor, else "openai-compatible". `weir upstream presets` lists them.
 	Preset string `yaml:"preset"`
 
-	// Dialect is the wire protocol: openai, anthropic or gemini. Default: the
-	// preset's.
+	// Dialect is the wire protocol: openai, anthropic, gemini; for upstreams that
+	// are no LLM: "bytes", which counts requests, bytes and time of any HTTP API,
+	// "s3", which knows the operations of S3 besides, and "custom", which counts
+	// what Quantities says. Default: the preset's.
 	Dialect string `yaml:"dialect"`
 
 	// Provider names whose prices apply. Default: the preset's. Without prices a
@@ -23,9 +25,15 @@ type Upstream struct {
 	Provider string `yaml:"provider"`
 
 	// Credentials are the operator's keys for this provider; calls take turns.
-	// Required, unless Auth is client or the preset is of a server that needs
-	// none. They are sent to this upstream only and never printed.
+	// Required, unless Auth is client or the upstream is of a kind that may need
+	// none: a server of one's own, or no LLM. They are sent to this upstream only and never printed.
 	Credentials []Credential `yaml:"credentials"`
+
+	// KeyHeader is the header that carries the credential, and KeyScheme the word
+	// before it. Default: the preset's; Authorization and Bearer for the dialects
+	// bytes and custom.
+	KeyHeader string  `yaml:"key_header"`
+	KeyScheme *string `yaml:"key_scheme"`
 
 	// Auth says whose credential the provider gets. "weir", the default: one of
 	// Credentials, in place of the client's Weir key. "client": the client's own,
@@ -52,6 +60,22 @@ type Upstream struct {
 	// needs asking and estimate where it reports by itself.
 	IncludeUsage string `yaml:"include_usage"`
 
+	// Event is the name of the events that its calls leave, which meters filter by.
+	// Default: llm-tokens for the protocols of LLMs, else the upstream's name.
+	Event string `yaml:"event"`
+
+	// Quantities are what an answer says that it used; for dialect custom, which
+	// requires at least one.
+	Quantities []Quantity `yaml:"quantities"`
+
+	// Routes are the calls that are metered with dialect custom; others need a key
+	// with the permission raw. Default: all.
+	Routes []Route `yaml:"routes"`
+
+	// ModelPath leads to the model's name in the JSON body of a request, for
+	// dialect custom: names of members, separated by dots. Default: no model.
+	ModelPath string `yaml:"model_path"`
+
 	// Drain reads a stream whose client has gone on to its end, for the exact
 	// usage, instead of closing it after two seconds. The provider bills for what
 	// it then generates. Default false.
@@ -65,6 +89,47 @@ type Upstream struct {
 	// with user and password where it wants them. Empty, the default: none; the
 	// variables HTTP_PROXY and HTTPS_PROXY do not count.
 	Proxy Secret `yaml:"proxy"`
+}
+
+// Quantity is one named number of an answer, for dialect custom.
+type Quantity struct {
+	// Name is what meters add up. input_tokens, cached_input_tokens, output_tokens
+	// and reasoning_tokens are token counts, input including what was cached and
+	// output including reasoning; anything else is a quantity of its own.
+	Name string `yaml:"name"`
+
+	// From is where it stands: "response" (the JSON body, the default), "header",
+	// "event" (the data of a server-sent event) or "request" (the JSON body of the
+	// request).
+	From string `yaml:"from"`
+
+	// Path leads to the number in JSON: names of members, separated by dots; a
+	// number is an index of an array, "*" all of its elements, added up, and "#" at
+	// the end how many there are.
+	Path string `yaml:"path"`
+
+	// Header is the name of the header, for from: header.
+	Header string `yaml:"header"`
+
+	// Event is the name of the events that count, for from: event. Default: all.
+	Event string `yaml:"event"`
+
+	// Sum adds up what several events say. Default false: the last one stands.
+	Sum bool `yaml:"sum"`
+
+	// Optional: its absence means zero. Default false: a call without it has an
+	// unknown usage, and is shown as such.
+	Optional bool `yaml:"optional"`
+}
+
+// Route matches the calls of one operation, for dialect custom.
+type Route struct {
+	// Method is GET, POST, …; empty, the default: any.
+	Method string `yaml:"method"`
+
+	// Path is compared segment by segment; "*" is any one segment and "**", only as
+	// the last one, any rest, also none.
+	Path string `yaml:"path"`
 }
 
 // Credential is one key of the operator for a provider.

@@ -33,6 +33,7 @@ func (c Config) upstream(p *problems, name string) {
 	if dialectOK := checkDialect(p, path, t); dialectOK {
 		c.baseURL(p, path, t)
 	}
+	checkSource(p, path, t)
 	checkAuth(p, path, t)
 	choice(p, path+".include_usage", t.IncludeUsage, UsageSplice, UsageLeave, UsageEstimate, UsageRefuse)
 	checkTimeouts(p, path+".timeouts", u.Timeouts)
@@ -91,7 +92,9 @@ func (c Config) baseURL(p *problems, path string, t Target) {
 	case u.RawQuery != "" || u.ForceQuery || u.Fragment != "":
 		p.add(path, "must not have a query or fragment; the client brings its own")
 	}
-	checkBasePath(p, path, u)
+	if !isSource(t.Dialect) { // their clients bring no version of their own
+		checkBasePath(p, path, u)
+	}
 	if c.isOwn(u) {
 		p.add(path, "is Weir's own address: every call would come back to itself")
 	}
@@ -150,6 +153,27 @@ func checkAuth(p *problems, path string, t Target) {
 		p.add(path+".credentials", `is missing; write [{key: "${NAME_OF_A_VARIABLE}"}], or auth: client if clients bring their own`)
 	}
 }
+
+// checkSource finds settings that only another dialect has.
+func checkSource(p *problems, path string, t Target) {
+	only := func(field string, given bool) {
+		if given && t.Dialect != dialectCustom {
+			p.add(path+"."+field, "is for dialect: custom; with "+t.Dialect+" it would never be used")
+		}
+	}
+	only("quantities", len(t.Quantities) > 0)
+	only("routes", len(t.Routes) > 0)
+	only("model_path", t.ModelPath != "")
+	if t.Dialect == dialectCustom && len(t.Quantities) == 0 {
+		p.add(path+".quantities", "is missing: dialect custom counts what it is told to; write [{name: credits, path: usage.credits}], or dialect: bytes to count calls, bytes and time alone")
+	}
+	if t.Event != "" && !eventName.MatchString(t.Event) {
+		p.add(path+".event", "a name has letters, digits, dots, dashes and underscores, at most 64")
+	}
+}
+
+// eventName is what may be the name of an event that calls leave.
+var eventName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$`)
 
 func checkTimeouts(p *problems, path string, t Timeouts) {
 	if t.Connect == 0 {

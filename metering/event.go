@@ -2,7 +2,7 @@ package metering
 
 import "encoding/json"
 
-// EventLLM is the name of the event that every proxied call leaves.
+// EventLLM is the name of the event that a proxied call of an LLM leaves.
 const EventLLM = "llm-tokens"
 
 // Outcome is the terminal state of a call. Every authorised call reaches
@@ -49,6 +49,9 @@ type Call struct {
 	Run       string `json:"run,omitempty"`
 	ClientID  string `json:"client_id,omitempty"` // the client's own X-Request-Id: a label, never an identity
 	BodyBytes int64  `json:"body_bytes,omitempty"`
+	// EventName is the name of the event that the call will leave; empty: EventLLM.
+	// Only an intent has it.
+	EventName string `json:"event_name,omitempty"`
 
 	// Seq is the position of the intent in its journal, set by the journal.
 	Seq uint64 `json:"-"`
@@ -76,7 +79,7 @@ const (
 type Event struct {
 	Call
 
-	Name    string  `json:"name"`          // EventLLM for a proxied call
+	Name    string  `json:"name"`          // EventLLM, or what the upstream's calls are called
 	End     Micros  `json:"end,omitempty"` // when the last byte had come from upstream
 	Outcome Outcome `json:"outcome,omitempty"`
 	Status  int     `json:"status,omitempty"` // HTTP status sent to the client; 0 if none was

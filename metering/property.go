@@ -9,6 +9,21 @@ const (
 	strategyLLM    = "LLM"
 )
 
+// strategy is how the usage of a call came about, by the protocol of its endpoint.
+func strategy(endpoint string) string {
+	protocol, _, _ := strings.Cut(endpoint, ".")
+	switch protocol {
+	case "s3":
+		return "S3"
+	case "bytes":
+		return "Stream"
+	case "custom":
+		return "Custom"
+	default:
+		return strategyLLM
+	}
+}
+
 // Property returns what a filter or an aggregation sees under a name; the zero
 // Value means that the event has no such property.
 //
@@ -25,7 +40,13 @@ const (
 //     _llm.reasoning_tokens besides. Input is inclusive of the cached part,
 //     output of reasoning, and total is their sum;
 //   - model (as requested), _llm.model (as the answer reports it, else as
-//     requested), provider and _llm.vendor, strategy ("LLM");
+//     requested), provider and _llm.vendor, upstream, endpoint, strategy ("LLM";
+//     "Stream", "S3" or "Custom" for upstreams that are none);
+//   - bytesIn and bytesOut (of the bodies), bytes (their sum), and, of calls that
+//     have ended, duration (seconds) and deltaTime (milliseconds);
+//   - the quantities of the call by their names (images, audio_seconds,
+//     web_search_requests, …), and what else is known of it (the bucket and the
+//     key of an object);
 //   - _cost.amount (US cents) and _cost.currency, while the cost is known;
 //   - the tags of the call, as strings. A tag named like one of the above is
 //     hidden by it.
@@ -83,7 +104,11 @@ func (e *Event) metadata(path string) Value {
 func (e *Event) callProperty(path string) Value {
 	switch path {
 	case "strategy":
-		return StringValue(strategyLLM)
+		return StringValue(strategy(e.Endpoint))
+	case "upstream":
+		return text(e.Upstream)
+	case "endpoint":
+		return text(e.Endpoint)
 	case "provider", "_llm.vendor":
 		return text(e.Provider)
 	case "model":
@@ -101,6 +126,40 @@ func (e *Event) callProperty(path string) Value {
 	default:
 		if n, ok := e.tokenProperty(path); ok {
 			return NumberValue(NumberOf(n))
+		}
+		return e.measured(path)
+	}
+	return Value{}
+}
+
+// measured is what the proxy has measured of a call itself, or what the answer
+// said beside tokens.
+func (e *Event) measured(path string) Value {
+	switch path {
+	case "bytesIn":
+		return NumberValue(NumberOf(e.BodyBytes))
+	case "bytesOut":
+		return NumberValue(NumberOf(e.BytesOut))
+	case "bytes":
+		return NumberValue(NumberOf(e.BodyBytes + e.BytesOut))
+	case "duration", "deltaTime":
+		if e.End < e.At || e.At == 0 {
+			return Value{}
+		}
+		took, micros := int64(e.End-e.At), int64(1_000_000) // of the unit
+		if path == "deltaTime" {
+			micros = 1_000
+		}
+		return NumberValue(Number{Units: took / micros, Picos: took % micros * (PicosPerUnit / micros)})
+	}
+	for _, q := range e.Usage.Quantities {
+		if q.Name == path {
+			return NumberValue(q.Amount)
+		}
+	}
+	for _, a := range e.Usage.Attributes {
+		if a.Name == path {
+			return StringValue(a.Value)
 		}
 	}
 	return Value{}

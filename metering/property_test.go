@@ -151,3 +151,24 @@ func FuzzMetadata(f *testing.F) {
 		}
 	})
 }
+
+// TestEvent_Property_measured: what a meter can add up beside tokens.
+func TestEvent_Property_measured(t *testing.T) {
+	t.Parallel()
+	e := call()
+	property(t, e, "duration", `null`)
+	e.BodyBytes, e.BytesOut, e.End, e.Endpoint, e.Upstream = 100, 23, e.At+2_345_678, "s3.get_object", "files"
+	e.Usage.Quantities = []metering.Quantity{{Name: "images", Amount: metering.NumberOf(3)}, {Name: "model", Amount: metering.NumberOf(9)}}
+	e.Usage.Attributes = []metering.Tag{{Name: "bucket", Value: "photos"}, {Name: "team", Value: "hidden by none"}}
+	for name, want := range map[string]string{
+		"bytesIn": `100`, "bytesOut": `23`, "bytes": `123`, "duration": `2.345678`, "deltaTime": `2345.678`,
+		"images": `3`, "bucket": `"photos"`, "metadata.bucket": `"photos"`, "strategy": `"S3"`,
+		"endpoint": `"s3.get_object"`, "upstream": `"files"`, "model": `"gpt-4o"`, "team": `"hidden by none"`,
+	} {
+		property(t, e, name, want)
+	}
+	for endpoint, want := range map[string]string{"bytes.request": `"Stream"`, "custom.call": `"Custom"`, "openai.chat": `"LLM"`, "": `"LLM"`} {
+		e.Endpoint = endpoint
+		property(t, e, "strategy", want)
+	}
+}

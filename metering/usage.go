@@ -94,7 +94,10 @@ type Usage struct {
 	Total    int64 `json:"total,omitempty"`
 	HasTotal bool  `json:"has_total,omitempty"`
 
-	Quantities []Quantity    `json:"quantities,omitempty"`
+	Quantities []Quantity `json:"quantities,omitempty"`
+	// Attributes are facts of the exchange that are no amounts and that meters
+	// filter by: the bucket and the key of an object. Sorted by name.
+	Attributes []Tag         `json:"attributes,omitempty"`
 	ByModel    []ModelTokens `json:"by_model,omitempty"` // complete split, only where it differs from Model alone
 	Flags      []Flag        `json:"flags,omitempty"`
 	Estimate   *Estimate     `json:"estimate,omitempty"`

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"strings"
 )
 
 // errAnswer says that an upstream's answer is not valid; it quotes nothing.
@@ -99,6 +100,16 @@ func (a *answer) understand(old, head bool) error {
 		a.framing, a.closing = byClose, true
 	}
 	return nil
+}
+
+// header returns the first value of a header, "" if it is absent.
+func (a *answer) header(name string) string {
+	for i := range a.fields {
+		if f := &a.fields[i]; len(f.name) == len(name) && strings.EqualFold(string(f.name), name) {
+			return string(f.value)
+		}
+	}
+	return ""
 }
 
 // known returns the text of a value, without an allocation for the usual ones.

@@ -112,10 +112,12 @@ func (p *pools) exchange() *exchange {
 	if x, ok := p.exchanges.Get().(*exchange); ok {
 		return x
 	}
-	return new(exchange)
+	x := new(exchange)
+	x.header = x.answer.header
+	return x
 }
 
 func (p *pools) releaseExchange(x *exchange) {
-	*x = exchange{}
+	*x = exchange{header: x.header}
 	p.exchanges.Put(x)
 }

@@ -24,7 +24,7 @@ func (x *exchange) inspect() *refusal {
 		x.unread = false
 		return x.understand(nil)
 	}
-	if x.event.Metered && len(x.req.contentEncoding) > 0 && string(x.req.contentEncoding) != "identity" {
+	if x.event.Metered && !x.route.Opaque && len(x.req.contentEncoding) > 0 && string(x.req.contentEncoding) != "identity" {
 		return &refusal{status: 415, code: "content_encoding", message: "A compressed request body cannot be read for its model. Send it uncompressed."}
 	}
 	u := &x.uploading
@@ -78,7 +78,7 @@ func uploadFailed(err error) *refusal {
 
 // understand learns from a whole body what is asked for.
 func (x *exchange) understand(body []byte) *refusal {
-	if x.route.Class == dialect.Raw {
+	if x.opaque() {
 		x.asked = dialect.Request{Model: x.route.Model, Stream: x.route.Stream, BodyBytes: int64(len(body))}
 		x.describe()
 		return nil
@@ -94,6 +94,9 @@ func (x *exchange) understand(body []byte) *refusal {
 	}
 	return x.splice(body)
 }
+
+// opaque reports whether the body is passed on without being read.
+func (x *exchange) opaque() bool { return x.route.Class == dialect.Raw || x.route.Opaque }
 
 func ambiguous(err error) *refusal {
 	return &refusal{
@@ -141,7 +144,7 @@ func (x *exchange) glance() {
 // verdict decides on a body that has been streamed but for its last byte.
 func (x *exchange) verdict(u *upload) *refusal {
 	x.asked.BodyBytes = u.seen
-	if x.route.Class == dialect.Raw {
+	if x.opaque() {
 		x.describe()
 		return nil
 	}

@@ -94,6 +94,9 @@ type Upstream struct {
 	// is 400.
 	IncludeUsage string
 
+	// EventName is the name of the events that its calls leave; empty: llm-tokens.
+	EventName string
+
 	Drain        bool   // read a stream on to its end when the client has gone
 	MaxConns     int    // most connections; 0: 10,000
 	ForwardProxy string // http://user:password@host:port; empty: none

@@ -49,6 +49,7 @@ func (x *exchange) prepare() {
 	if x.route.Class != dialect.Raw {
 		x.scanner = x.up.Dialect.Scanner(x.route, x.asked, dialect.Response{
 			Status: x.answer.status, ContentType: x.answer.contentType, ContentEncoding: x.answer.contentEncoding,
+			Header: x.header,
 		})
 	}
 	if x.unsplices() && x.answer.status == 200 && isEvents(x.answer.contentType) && x.answer.contentEncoding == "" {

@@ -11,7 +11,7 @@ import (
 // address finds the upstream that the path names. It decides nothing about the
 // caller, but a key is looked for where that upstream has it.
 func (x *exchange) address() *refusal {
-	if !dialect.CanonicalPath(x.req.path) {
+	if !x.s.table.Load().canonical(x.req.path) {
 		return badRequest("path_not_canonical", "The path has empty, dot or encoded segments.")
 	}
 	x.path = string(x.req.path)
@@ -38,7 +38,11 @@ func draining() *refusal {
 // credential is shared, so what is not known is not simply passed on.
 func (x *exchange) classify() *refusal {
 	p := x.principal
-	x.route = x.up.Dialect.Route(x.req.method, x.rest)
+	if q, ok := x.up.Dialect.(dialect.Queried); ok {
+		x.route = q.RouteQuery(x.req.method, x.rest, string(x.req.query))
+	} else {
+		x.route = x.up.Dialect.Route(x.req.method, x.rest)
+	}
 	switch {
 	case p.Key.Test && !x.up.Test:
 		return forbidden("test_key_not_allowed", "This is a test key, and the upstream is not marked for tests.")
@@ -52,5 +56,8 @@ func (x *exchange) classify() *refusal {
 	x.event.Upstream, x.event.Provider = x.up.Name, x.up.Provider
 	x.event.Endpoint = string(x.route.Endpoint)
 	x.event.Metered = x.route.Class == dialect.Metered
+	if x.up.EventName != "" {
+		x.event.EventName, x.event.Name = x.up.EventName, x.up.EventName
+	}
 	return nil
 }

@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"bytes"
 	"crypto/tls"
 	"errors"
 	"fmt"
@@ -11,6 +12,7 @@ import (
 	"sync/atomic"
 
 	"github.com/weirhq/weir/metering"
+	"github.com/weirhq/weir/metering/dialect"
 )
 
 // upstream is an Upstream with what follows from it, and its connections.
@@ -132,6 +134,24 @@ func (u *upstream) credential() string {
 		return u.Credentials[0]
 	}
 	return u.Credentials[int(u.turn.Add(1)-1)%len(u.Credentials)]
+}
+
+// canonical reports whether a path can mean only one thing, by the rules of the
+// upstream that its first segment names.
+func (t *table) canonical(path []byte) bool {
+	if dialect.CanonicalPath(path) {
+		return true
+	}
+	if len(path) == 0 || path[0] != '/' {
+		return false
+	}
+	first, _, _ := bytes.Cut(path[1:], []byte("/"))
+	u := t.byName[string(first)]
+	if u == nil {
+		return false
+	}
+	own, ok := u.Dialect.(dialect.Pathed)
+	return ok && own.CanonicalPath(path[1+len(first):])
 }
 
 // find returns the upstream of a canonical path and what is left of the path.

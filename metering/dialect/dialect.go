@@ -30,6 +30,10 @@ type Route struct {
 	Class    Class
 	Model    string // where the path names it (Gemini, deployments)
 	Stream   bool   // where the path decides it
+	// Opaque: the body says nothing that is decided on, and is not read.
+	Opaque bool
+	// Attributes are facts of the call for meters to filter by, sorted by name.
+	Attributes []metering.Tag
 }
 
 // IncludeUsage is what a streamed chat completion says about its usage frame.
@@ -53,6 +57,9 @@ type Request struct {
 	// asked to, on an endpoint that can be asked.
 	Spliceable bool
 	BodyBytes  int64
+	// Asked are amounts that the request states and the answer may not: what was
+	// asked for is then what is counted. Sorted by nothing; at most one of a name.
+	Asked []metering.Quantity
 }
 
 // Response is what is known of an answer when its head has come.
@@ -60,7 +67,8 @@ type Response struct {
 	Status          int
 	ContentType     string
 	ContentEncoding string
-	// Header returns the first value of a header, "" if absent; nil is allowed.
+	// Header returns the first value of a header, "" if absent; nil is allowed. It
+	// may be called only until the scanner has been made.
 	Header func(name string) string
 }
 

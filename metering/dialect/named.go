@@ -2,8 +2,8 @@ package dialect
 
 import "strings"
 
-// Named returns the dialect of a configured name: "openai", "anthropic" or
-// "gemini".
+// Named returns the dialect of a configured name; that named "custom" is made by
+// [Custom].
 func Named(name string) (Dialect, bool) {
 	switch name {
 	case "openai":
@@ -12,6 +12,10 @@ func Named(name string) (Dialect, bool) {
 		return anthropic{}, true
 	case "gemini":
 		return gemini{}, true
+	case "bytes":
+		return byteSource{}, true
+	case "s3":
+		return s3{}, true
 	default:
 		return nil, false
 	}

@@ -25,6 +25,7 @@ func (s *section) call(c *metering.Call) {
 	text(s, 12, &c.Run)
 	text(s, 13, &c.ClientID)
 	number(s, 14, &c.BodyBytes)
+	text(s, 16, &c.EventName)
 }
 
 func (s *section) event(e *metering.Event) {
@@ -70,6 +71,7 @@ func (s *section) usage(u *metering.Usage) {
 	rare(s, 23, &u.Estimate, u.Estimate == nil)
 	rare(s, 24, &u.StatedCost, u.StatedCost == nil)
 	rare(s, 25, &u.Error, u.Error == nil)
+	s.tags(26, &u.Attributes)
 }
 
 // begun is a section to be written behind b, with room for its length.

@@ -1,6 +1,7 @@
 package journal
 
 import (
+	"cmp"
 	"encoding/hex"
 	"fmt"
 	"maps"
@@ -151,7 +152,7 @@ func (j *Journal) crashed(orphans map[uint64]*orphan) ([]*metering.Event, error)
 		if err != nil {
 			return nil, fmt.Errorf("settle open call: %w", err)
 		}
-		e := &metering.Event{Call: call, Name: metering.EventLLM, Outcome: metering.OutcomeCrashed, Journal: j.ID()}
+		e := &metering.Event{Call: call, Name: cmp.Or(call.EventName, metering.EventLLM), Outcome: metering.OutcomeCrashed, Journal: j.ID()}
 		if o.checkpoint.kind != 0 {
 			if e.Usage, err = decodeCheckpoint(&o.checkpoint); err != nil {
 				return nil, fmt.Errorf("settle open call: %w", err)

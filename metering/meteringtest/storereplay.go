@@ -277,6 +277,7 @@ func testEveryField(t *storeTest) {
 		e := t.event("j", n+1, "a", base, 1)
 		fill(r, reflect.ValueOf(e).Elem(), 40)
 		e.Org, e.Journal, e.FactSeq, e.At, e.Status, e.Seq = metering.DefaultOrg, "j", n+1, base+metering.Micros(n), 200, 0
+		e.EventName = "" // only of an intent: an event has its name
 		e.Cost = metering.Cost{Micros: r.Int64N(1e9), Picos: r.Int64N(1e6)}
 		e.CostState = []metering.CostState{metering.CostExact, metering.CostStated, metering.CostFree}[r.IntN(3)]
 		e.Properties, e.Usage.Raw = []byte(`{"a":[1,"\u0000"]}`), []byte(`{"prompt_tokens":1}`)

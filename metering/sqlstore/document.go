@@ -40,6 +40,7 @@ type document struct {
 	Total      *int64                  `json:"tt,omitempty"` // where it is not the sum of both
 	HasTotal   bool                    `json:"ht,omitempty"`
 	Quantities []metering.Quantity     `json:"q,omitempty"`
+	Attributes []metering.Tag          `json:"at,omitempty"`
 	ByModel    []metering.ModelTokens  `json:"bm,omitempty"`
 	Flags      []metering.Flag         `json:"fl,omitempty"`
 	Estimate   *metering.Estimate      `json:"es,omitempty"`
@@ -115,7 +116,7 @@ func documentOf(e *metering.Event) document {
 		End: since(e.End, e.At), FirstByte: since(e.FirstByte, e.At), Upstream: e.Upstream, Endpoint: e.Endpoint, Stream: e.Stream,
 		BodyBytes: e.BodyBytes, BytesOut: e.BytesOut, ProviderID: e.ProviderID, ObjectID: u.ObjectID, ClientID: e.ClientID,
 		Run: e.Run, ErrorCode: e.ErrorCode, Served: u.Model, Finish: u.Finish, Terminal: u.Terminal, Objects: u.Objects,
-		Tier: u.ServiceTier, Region: u.Region, HasTotal: u.HasTotal, Quantities: u.Quantities, ByModel: u.ByModel, Flags: u.Flags,
+		Tier: u.ServiceTier, Region: u.Region, HasTotal: u.HasTotal, Quantities: u.Quantities, Attributes: u.Attributes, ByModel: u.ByModel, Flags: u.Flags,
 		Estimate: u.Estimate, StatedCost: u.StatedCost, Error: u.Error, CostReason: e.CostReason, Rates: e.Rates, Book: e.Book,
 		ExternalID: e.ExternalID, ExtCust: e.ExternalCustomer, Properties: e.Properties, Raw: u.Raw,
 		Input: unless(u.Input, u.Tokens.Input()), Output: unless(u.Output, u.Tokens.Output()), Total: unless(u.Total, derivedTotal(u)),
@@ -152,7 +153,7 @@ func (d *document) restore(e *metering.Event, c metering.Classes) {
 	e.ExternalID, e.ExternalCustomer, e.Properties = d.ExternalID, d.ExtCust, d.Properties
 	u := &e.Usage
 	u.ObjectID, u.Model, u.Finish, u.Terminal, u.Objects, u.ServiceTier, u.Region = d.ObjectID, d.Served, d.Finish, d.Terminal, d.Objects, d.Tier, d.Region
-	u.HasTotal, u.Quantities, u.ByModel, u.Flags, u.Estimate, u.StatedCost, u.Error, u.Raw = d.HasTotal, d.Quantities, d.ByModel, d.Flags, d.Estimate, d.StatedCost, d.Error, d.Raw
+	u.HasTotal, u.Quantities, u.Attributes, u.ByModel, u.Flags, u.Estimate, u.StatedCost, u.Error, u.Raw = d.HasTotal, d.Quantities, d.Attributes, d.ByModel, d.Flags, d.Estimate, d.StatedCost, d.Error, d.Raw
 	u.Tokens = ofClasses(c)
 	if d.Tokens != nil {
 		u.Tokens = *d.Tokens
