@@ -15,18 +15,18 @@ const (
 	maxChunkDigits = 15      // hexadecimal: no size overflows
 	maxChunkLine   = 256     // extensions are skipped, but not without end
 	maxTrailers    = 8 << 10 // bytes
-	maxTrailerLine = 1 << 10 // kept of one, to read its name
 )
 
 // chunked decodes a chunked body (RFC 9112, 7.1) however it is cut. It is
 // strict: where two parsers could see different chunks there is an error.
-// Extensions and benign trailers are dropped.
+// Extensions are dropped; trailers are kept, to be sent on behind the body.
 type chunked struct {
 	state    chunkState
 	left     uint64 // of the size that is being read, or of the chunk's data
 	digits   int
 	line     int    // bytes of extension, or of all trailers
 	trailer  []byte // the line so far
+	kept     []byte // the lines before it, as they are sent on
 	finished bool
 }
 
@@ -138,7 +138,7 @@ func (d *chunked) trailers(c byte) error {
 			d.state = chunkTrailerLF
 		case c < ' ' && c != '\t', c == 0x7f:
 			return errFraming
-		case len(d.trailer) < maxTrailerLine:
+		default:
 			d.trailer = append(d.trailer, c)
 		}
 		return nil
@@ -151,13 +151,14 @@ func (d *chunked) trailers(c byte) error {
 		d.finished = true
 		return nil
 	}
-	name, _, ok := bytes.Cut(d.trailer, []byte(":"))
+	name, value, ok := bytes.Cut(d.trailer, []byte(":"))
 	if !ok || !isToken(name) {
 		return errFraming
 	}
 	if forbiddenTrailer(name) {
 		return errTrailer
 	}
+	d.kept = appendField(d.kept, field{name: name, value: trim(value)})
 	d.trailer = d.trailer[:0]
 	return nil
 }
@@ -208,5 +209,13 @@ func appendChunk(dst, data []byte) []byte {
 	return append(append(dst, data...), '\r', '\n')
 }
 
-// lastChunk ends a chunked body.
+// lastChunk ends a chunked body that has no trailers.
 const lastChunk = "0\r\n\r\n"
+
+// appendLast ends a chunked body with the trailers that came with it.
+func appendLast(dst, trailers []byte) []byte {
+	if len(trailers) == 0 {
+		return append(dst, lastChunk...)
+	}
+	return append(append(append(dst, "0\r\n"...), trailers...), "\r\n"...)
+}

@@ -22,7 +22,7 @@
 // it was read into and leaves from there.
 //
 // A client that shuts down only its sending side counts as gone, as with nginx.
-// Trailers are dropped both ways. An exchange never runs twice: a request is sent
+// Trailers pass both ways. An exchange never runs twice: a request is sent
 // again only if not a byte of it had been written. A request that an upstream has
 // refused for our splice with 400 is followed by the client's own.
 package proxy

@@ -35,8 +35,8 @@ type exchange struct {
 	w       *wire // to the upstream; nil: none
 	answer  answer
 	header  func(string) string // of the answer; made once, because a method value is allocated
-	early   []byte          // of the answer's body, read before it was passed on
-	scanner dialect.Scanner // nil: nothing to be read, or it has panicked
+	early   []byte              // of the answer's body, read before it was passed on
+	scanner dialect.Scanner     // nil: nothing to be read, or it has panicked
 	out     outlet
 
 	event    *metering.Event // nil until the call is authorised

@@ -22,8 +22,10 @@ const (
 	host
 	expect
 	authorization
-	apiKey // another place where SDKs put their key
-	weir   // addressed to us
+	te      // Transfer codings that the sender takes
+	trailer // Which fields stand behind a chunked body
+	apiKey  // another place where SDKs put their key
+	weir    // addressed to us
 	contentType
 	contentEncoding
 	acceptEncoding
@@ -49,7 +51,11 @@ func classify(name []byte) kind {
 		low[i] = c
 	}
 	switch string(low[:len(name)]) {
-	case "keep-alive", "proxy-connection", "te", "trailer", "upgrade", "proxy-authorization",
+	case "te":
+		return te
+	case "trailer":
+		return trailer
+	case "keep-alive", "proxy-connection", "upgrade", "proxy-authorization",
 		"proxy-authenticate", "proxy-authentication-info":
 		return hop
 	case "content-length":

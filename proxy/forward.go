@@ -34,7 +34,7 @@ func (x *exchange) forward() *refusal {
 // a second time only if not a byte of it was written: then the connection had
 // been closed before it was used.
 func (x *exchange) send() *refusal {
-	if x.d.head = x.build(x.d.head[:0]); len(x.d.head)+len(x.body.bytes()) <= largeBuffer && x.stream == nil {
+	if x.d.head = x.build(x.d.head[:0]); len(x.d.head)+len(x.body.bytes()) <= largeBuffer && x.stream == nil && !x.chunks() {
 		x.d.head = append(x.d.head, x.body.bytes()...)
 		x.s.pools.releaseBody(x.body)
 		x.body = nil
@@ -95,7 +95,11 @@ func (x *exchange) sendBody() *refusal {
 	if x.stream != nil {
 		return x.upload()
 	}
-	if rest := x.body.bytes(); len(rest) > 0 {
+	rest := x.body.bytes()
+	if x.chunks() {
+		rest = appendLast(appendChunk(nil, rest), x.uploading.chunks.kept)
+	}
+	if len(rest) > 0 {
 		if _, err := x.w.send(rest, x.up.Idle, time.Now()); err != nil {
 			return x.sendFailed(err)
 		}
@@ -145,8 +149,11 @@ func (x *exchange) build(b []byte) []byte {
 		b = append(b, x.up.credential()...)
 		b = append(b, "\r\n"...)
 	}
+	if x.req.trailers {
+		b = append(b, "TE: trailers\r\nConnection: TE\r\n"...)
+	}
 	switch {
-	case x.stream != nil && x.req.framing == byChunks:
+	case x.chunks():
 		b = append(b, "Transfer-Encoding: chunked\r\n"...)
 	case x.stream != nil:
 		b = appendLength(b, x.req.length)
@@ -156,13 +163,21 @@ func (x *exchange) build(b []byte) []byte {
 	return append(b, "\r\n"...)
 }
 
+// chunks reports whether the body goes on in chunks: one that is not held whole,
+// or that has trailers.
+func (x *exchange) chunks() bool {
+	return x.req.framing == byChunks && (x.stream != nil || len(x.uploading.chunks.kept) > 0)
+}
+
 // forwarded reports whether a field of the client goes to the upstream.
 func (x *exchange) forwarded(f field) bool {
 	if f.named {
 		return false
 	}
 	switch f.kind {
-	case hop, length, coding, connection, host, expect, weir:
+	case trailer:
+		return x.chunks()
+	case hop, te, length, coding, connection, host, expect, weir:
 		return false
 	case authorization, apiKey:
 		return x.clientAuth()

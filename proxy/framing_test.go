@@ -141,7 +141,7 @@ func TestFraming_Accepted(t *testing.T) {
 			}
 			requests, _ := o.seen()
 			for _, g := range requests {
-				if string(g.body) != `{"model":"m"}` || g.line != "POST /v1/chat/completions HTTP/1.1" || len(g.all("X-Checksum")) > 0 {
+				if string(g.body) != `{"model":"m"}` || g.line != "POST /v1/chat/completions HTTP/1.1" || len(g.all("X-Checksum")) > 0 || len(g.trailers) > 0 != (name == "benign trailer (S05)") {
 					t.Errorf("upstream got %q", g.raw)
 				}
 			}
@@ -158,7 +158,7 @@ func TestHopByHop(t *testing.T) {
 		"Trailer: X-T", "Upgrade: websocket", "Proxy-Authorization: Basic eA==", "x-named: 1", "X-Forwarded-Host: evil",
 	}
 	o := newOrigin(t, func(_ *origin, c net.Conn, _ got) {
-		write(c, "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nConnection: x-named, Keep-Alive\r\nKeep-Alive: timeout=9\r\nX-Named: 2\r\nProxy-Authenticate: Basic\r\nTrailer: X-T\r\nX-Kept: 3\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\nX-T: secret\r\n\r\n")
+		write(c, "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nConnection: x-named, Keep-Alive\r\nKeep-Alive: timeout=9\r\nX-Named: 2\r\nProxy-Authenticate: Basic\r\nTrailer: X-T\r\nX-Kept: 3\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\nX-T: 5\r\n\r\n")
 	})
 	r := start(t, o, nil)
 	fields := append([]string{"Authorization: Bearer " + key, "X-Kept: 4", "Expect: 100-continue"}, hop...)
@@ -166,24 +166,28 @@ func TestHopByHop(t *testing.T) {
 	write(c, post(chatPath, chatRequest, fields...))
 	b := bufio.NewReader(c)
 	head := readHead(t, b)
-	rest := make([]byte, len("2\r\n{}\r\n0\r\n\r\n"))
+	const framed = "2\r\n{}\r\n0\r\nX-T: 5\r\n\r\n"
+	rest := make([]byte, len(framed))
 	if _, err := io.ReadFull(b, rest); err != nil {
 		t.Fatal(err)
 	}
-	for _, name := range []string{"connection", "keep-alive", "x-named", "proxy-authenticate", "trailer"} {
+	for _, name := range []string{"connection", "keep-alive", "x-named", "proxy-authenticate"} {
 		if strings.Contains(strings.ToLower(head), "\r\n"+name+":") {
 			t.Errorf("%s reached the client: %q", name, head)
 		}
 	}
-	if !strings.Contains(head, "X-Kept: 3\r\n") || string(rest) != "2\r\n{}\r\n0\r\n\r\n" {
+	if !strings.Contains(head, "X-Kept: 3\r\n") || string(rest) != framed {
 		t.Errorf("client got %q %q", head, rest)
 	}
 	requests, _ := o.seen()
 	g := requests[0]
-	for _, name := range []string{"Connection", "Keep-Alive", "Proxy-Connection", "TE", "Trailer", "Upgrade", "Proxy-Authorization", "X-Named", "X-Forwarded-Host", "Expect"} {
+	for _, name := range []string{"Keep-Alive", "Proxy-Connection", "Trailer", "Upgrade", "Proxy-Authorization", "X-Named", "X-Forwarded-Host", "Expect"} {
 		if v := g.all(name); len(v) > 0 {
 			t.Errorf("%s went upstream: %q", name, v)
 		}
+	}
+	if te, connection := g.all("TE"), g.all("Connection"); strings.Join(te, "|") != "trailers" || strings.Join(connection, "|") != "TE" {
+		t.Errorf("TE is %q, Connection %q", te, connection)
 	}
 	if v := g.all("Host"); len(v) != 1 || "http://"+v[0] != o.url() {
 		t.Errorf("Host is %q", v)

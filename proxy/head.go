@@ -14,6 +14,8 @@ type request struct {
 	framing framing
 	length  int64 // of a body byLength
 	expects bool  // 100-continue
+	// trailers: the client takes trailers; only with its TE may servers send them.
+	trailers bool
 
 	contentType     []byte
 	contentEncoding []byte
@@ -93,6 +95,8 @@ func (r *request) understand() *refusal {
 			if r.expects = bytes.EqualFold(f.value, []byte("100-continue")) && !r.old; !r.expects {
 				return &refusal{status: 417, code: "expectation_failed", message: "Only 100-continue can be expected.", closing: true}
 			}
+		case te:
+			r.trailers = r.trailers || says(f.value, "trailers")
 		case contentType:
 			r.contentType = f.value
 		case contentEncoding:

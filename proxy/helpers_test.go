@@ -161,6 +161,8 @@ type got struct {
 	fields []string // "Name: value", in order
 	body   []byte
 	raw    []byte
+	// trailers are the lines behind a chunked body.
+	trailers []string
 }
 
 // all returns the values of a field, in order, whatever its case.
@@ -285,12 +287,17 @@ func readGot(r *bufio.Reader) (got, error) {
 		if _, err := fmt.Sscanf(line, "%x", &size); err != nil {
 			return g, err
 		}
+		if size == 0 {
+			if g.trailers, err = readTrailers(r); err != nil {
+				return g, err
+			}
+			break
+		}
 		piece := make([]byte, size+2)
 		if _, err := io.ReadFull(r, piece); err != nil {
 			return g, err
 		}
 		g.body = append(g.body, piece[:size]...)
-		chunked = size > 0
 	}
 	if length > 0 {
 		g.body = make([]byte, length)
@@ -300,6 +307,17 @@ func readGot(r *bufio.Reader) (got, error) {
 	}
 	g.raw = append(raw.Bytes(), g.body...)
 	return g, nil
+}
+
+// readTrailers reads what stands behind the last chunk, the empty line included.
+func readTrailers(r *bufio.Reader) (lines []string, err error) {
+	for {
+		line, err := r.ReadString('\n')
+		if err != nil || line == "\r\n" {
+			return lines, err
+		}
+		lines = append(lines, strings.TrimSuffix(line, "\r\n"))
+	}
 }
 
 // rig is a server with one or more upstreams.

@@ -34,7 +34,7 @@ func (x *exchange) open() {
 	b := append(x.out.pending.b[:0], "HTTP/1.1 "...)
 	b = append(append(b, a.line...), "\r\n"...)
 	for _, f := range a.fields {
-		if passed(f) || f.kind == length && (a.bodyless || x.out.framing == byLength) {
+		if passed(f) || f.kind == length && (a.bodyless || x.out.framing == byLength) || f.kind == trailer && !f.named && x.out.framing == byChunks {
 			b = appendField(b, f)
 		}
 	}
@@ -68,11 +68,11 @@ func (x *exchange) deliver(p []byte, lent *buffer, done bool) {
 	case x.out.pending != nil:
 		b = x.withHead(p, done)
 	case x.out.framing == byChunks && len(p) == 0:
-		b = []byte(lastChunk)
+		b = appendLast(nil, x.w.chunks.kept)
 	case x.out.framing == byChunks && lent != nil:
-		b = chunkAt(lent.b, headroom, len(p), done)
+		b = x.chunkAt(lent.b, headroom, len(p), done)
 	case x.out.framing == byChunks:
-		b = chunkAt(x.w.buf.b, x.w.at, len(p), done)
+		b = x.chunkAt(x.w.buf.b, x.w.at, len(p), done)
 	}
 	x.put(b)
 	if !x.gone {
@@ -91,7 +91,7 @@ func (x *exchange) withHead(p []byte, done bool) []byte {
 	case byChunks:
 		b = appendChunk(b, p)
 		if done {
-			b = append(b, lastChunk...)
+			b = appendLast(b, x.w.chunks.kept)
 		}
 	case noBody:
 	default:
@@ -101,11 +101,11 @@ func (x *exchange) withHead(p []byte, done bool) []byte {
 }
 
 // chunkAt makes a chunk of the n bytes at start where they lie, see [headroom].
-func chunkAt(b []byte, start, n int, done bool) []byte {
+func (x *exchange) chunkAt(b []byte, start, n int, done bool) []byte {
 	at := sizeBefore(b, start, n)
 	b = append(b[:start+n], "\r\n"...)
 	if done {
-		b = append(b, lastChunk...)
+		b = appendLast(b, x.w.chunks.kept)
 	}
 	return b[at:]
 }

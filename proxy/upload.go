@@ -168,7 +168,7 @@ func (p *parcel) last() error {
 	if err := p.send(p.kept); err != nil || !p.chunked {
 		return err
 	}
-	_, err := p.x.w.send([]byte(lastChunk), p.x.up.Idle, time.Now())
+	_, err := p.x.w.send(appendLast(nil, p.x.stream.chunks.kept), p.x.up.Idle, time.Now())
 	return err
 }
 
