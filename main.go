@@ -294,7 +294,7 @@ func (p *parts) build(ctx context.Context, box *sandbox, public, private string)
 		return err
 	}
 	targets := p.conf.Targets()
-	if err := p.forward(targets); err != nil {
+	if err := p.forward(ctx, targets); err != nil {
 		return fmt.Errorf("data plane: %w", err)
 	}
 	options := p.adminOptions(box, targets, public, site)
@@ -347,14 +347,20 @@ func (p *parts) furnish(ctx context.Context, box *sandbox) (err error) {
 }
 
 // forward makes the data plane.
-func (p *parts) forward(targets []config.Target) error {
+func (p *parts) forward(ctx context.Context, targets []config.Target) error {
 	upstreams := make([]proxy.Upstream, 0, len(targets))
 	for _, t := range targets {
 		u, err := upstream(t)
 		if err != nil {
 			return err
 		}
+		if u.Observer, err = p.observer(ctx, t); err != nil {
+			return err
+		}
 		upstreams = append(upstreams, u)
+	}
+	if err := p.ring.Reload(ctx); err != nil {
+		return fmt.Errorf("read proxy keys: %w", err)
 	}
 	var err error
 	p.plane, err = proxy.New(proxy.Options{
@@ -367,6 +373,19 @@ func (p *parts) forward(targets []config.Target) error {
 		},
 	})
 	return err
+}
+
+// observer returns the key that stands for calls to an upstream that is only
+// watched, "" for any other.
+func (p *parts) observer(ctx context.Context, t config.Target) (string, error) {
+	if t.Auth != config.AuthObserve {
+		return "", nil
+	}
+	return api.EnsureKey(ctx, p.store, api.StandingKey{
+		Org: metering.DefaultOrg, ExternalID: t.ObserveCustomer, Customer: "Observed calls", Name: "observe " + t.Name,
+		Permits: []metering.Permit{metering.PermitAttribute, metering.PermitCreate, metering.PermitRaw},
+		File:    filepath.Join(p.conf.Data, "observe-key-"+t.Name),
+	}, keyring.Mint, p.now())
 }
 
 // show makes the console's listener: the admin API, the pages of operators and
@@ -533,7 +552,7 @@ func upstream(t config.Target) (proxy.Upstream, error) {
 	u := proxy.Upstream{
 		Name: t.Name, Provider: t.Provider, Dialect: speaks, BaseURL: t.BaseURL,
 		KeyHeader: t.Preset.Header, KeyScheme: t.Preset.Scheme,
-		ClientAuth: t.Auth == config.AuthClient, Default: t.Default, Test: t.Test,
+		ClientAuth: t.Auth != config.AuthWeir, Default: t.Default, Test: t.Test,
 		Connect: t.Timeouts.Connect, Header: t.Timeouts.Header, Idle: t.Timeouts.Idle, Total: t.Timeouts.Total,
 		EventName: t.Event, IncludeUsage: t.IncludeUsage, Drain: t.Drain, MaxConns: t.MaxConns, ForwardProxy: t.Proxy.Reveal(),
 	}

@@ -110,7 +110,7 @@ func TestLoad_Problems(t *testing.T) {
 		{"credential with a line end", `upstreams: {openai: {credentials: [{key: "a\nb"}]}}`, []string{"upstreams.openai.credentials[0].key: has a space"}},
 		{"our own key as credential", "upstreams: {openai: {credentials: [{key: weir_live_x}]}}", []string{"upstreams.openai.credentials[0].key: is a key that Weir issues"}},
 		{"credentials nobody uses", up("auth: client"), []string{"upstreams.openai.credentials: would never be used"}},
-		{"unknown auth", up("auth: clients"), []string{"upstreams.openai.auth: want weir or client; did you mean client?"}},
+		{"unknown auth", up("auth: clients"), []string{"upstreams.openai.auth: want weir, client or observe; did you mean client?"}},
 		{"unknown include_usage", up("include_usage: inject"), []string{"upstreams.openai.include_usage: want splice, leave, estimate or refuse"}},
 		{"no connect timeout", up("timeouts: {connect: 0}"), []string{"upstreams.openai.timeouts.connect: must be above zero"}},
 		{"no upstream connections", up("max_conns: 0"), []string{"upstreams.openai.max_conns: must be at least 1"}},

@@ -55,6 +55,7 @@ func (u Upstream) resolve(name string) Target {
 	fill(&u.Provider, preset.Provider)
 	fill(&u.Provider, name)
 	fill(&u.IncludeUsage, preset.IncludeUsage)
+	fill(&u.ObserveCustomer, "observed")
 	if isSource(u.Dialect) {
 		fill(&u.Event, name)
 	}

@@ -37,8 +37,15 @@ type Upstream struct {
 
 	// Auth says whose credential the provider gets. "weir", the default: one of
 	// Credentials, in place of the client's Weir key. "client": the client's own,
-	// untouched; its Weir key comes in X-Weir-Key.
+	// untouched; its Weir key comes in X-Weir-Key. "observe": the client's own, no
+	// Weir key is needed, and nothing is refused: calls are only counted, for a
+	// comparison of bills before anything depends on Weir.
 	Auth string `yaml:"auth"`
+
+	// ObserveCustomer is the external id of the customer that calls count for with
+	// auth: observe, where X-Weir-Customer names no other. It is made if there is
+	// none. Default: observed.
+	ObserveCustomer string `yaml:"observe_customer"`
 
 	// Default makes this the upstream of paths that begin with /v1/. At most one
 	// may say so; a single upstream is the default without saying so.
@@ -156,8 +163,9 @@ type Timeouts struct {
 
 // Values of [Upstream.Auth].
 const (
-	AuthWeir   = "weir"
-	AuthClient = "client"
+	AuthWeir    = "weir"
+	AuthClient  = "client"
+	AuthObserve = "observe"
 )
 
 // Values of [Upstream.IncludeUsage].

@@ -134,7 +134,7 @@ func (c Config) isOwn(u *url.URL) bool {
 }
 
 func checkAuth(p *problems, path string, t Target) {
-	choice(p, path+".auth", t.Auth, AuthWeir, AuthClient)
+	choice(p, path+".auth", t.Auth, AuthWeir, AuthClient, AuthObserve)
 	for i, cred := range t.Credentials {
 		where := fmt.Sprintf("%s.credentials[%d].key", path, i)
 		switch key := cred.Key.Reveal(); {
@@ -147,8 +147,8 @@ func checkAuth(p *problems, path string, t Target) {
 		}
 	}
 	switch {
-	case t.Auth == AuthClient && len(t.Credentials) > 0:
-		p.add(path+".credentials", "would never be used with auth: client")
+	case (t.Auth == AuthClient || t.Auth == AuthObserve) && len(t.Credentials) > 0:
+		p.add(path+".credentials", "would never be used with auth: "+t.Auth)
 	case t.Auth == AuthWeir && len(t.Credentials) == 0 && !t.Preset.KeyOptional:
 		p.add(path+".credentials", `is missing; write [{key: "${NAME_OF_A_VARIABLE}"}], or auth: client if clients bring their own`)
 	}

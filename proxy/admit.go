@@ -15,7 +15,7 @@ func (x *exchange) admit() *refusal {
 // told is not one of them.
 func (x *exchange) allowModel() *refusal {
 	models := x.principal.Key.Models
-	if len(models) == 0 || !x.event.Metered && x.asked.Model == "" {
+	if len(models) == 0 || x.observed() || !x.event.Metered && x.asked.Model == "" {
 		return nil
 	}
 	if !slices.Contains(models, x.asked.Model) {

@@ -27,6 +27,9 @@ type labels struct {
 
 // identify finds whose call it is.
 func (x *exchange) identify() *refusal {
+	if x.observed() {
+		return x.observe()
+	}
 	l, f := x.labels()
 	if f != nil {
 		return f
@@ -194,6 +197,11 @@ func (x *exchange) authorise(l labels) *refusal {
 	if id := x.req.requestID; len(id) > 0 && printable(id) {
 		x.event.ClientID = string(id[:min(len(id), maxRequestID)])
 	}
+	return x.label(l)
+}
+
+// label puts what the client says of the call into its event.
+func (x *exchange) label(l labels) *refusal {
 	if l.run != nil {
 		if len(l.run) == 0 || len(l.run) > maxRun || !printable(l.run) {
 			return badRequest("invalid_run", "X-Weir-Run must be 1 to 128 printable ASCII characters.")

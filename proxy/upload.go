@@ -21,6 +21,9 @@ type upload struct {
 
 func (u *upload) begin(x *exchange) {
 	*u = upload{k: x.k, framing: x.req.framing, left: x.req.length, limit: x.s.o.MaxBody}
+	if x.observed() {
+		u.limit = 0
+	}
 }
 
 // read returns body bytes as they come. It returns no bytes and no error only

@@ -25,6 +25,8 @@ type upstream struct {
 	proxy    *url.URL    // nil: none
 	keyLine  string      // "Name: scheme ", before the credential
 
+	watching atomic.Pointer[metering.Principal] // the latest that was known of Observer
+
 	turn   atomic.Uint32 // of the credentials
 	deaf   atomic.Bool   // it has refused stream_options: never ask again
 	slots  chan struct{} // one per connection in use
@@ -83,6 +85,9 @@ func prepare(u Upstream) (*upstream, error) {
 	}
 	if base.Port() != "" {
 		port = base.Port()
+	}
+	if u.Observer != "" && !u.ClientAuth {
+		return nil, fmt.Errorf("an observed upstream takes the client's credential: %w", metering.ErrInvalid)
 	}
 	up.address = net.JoinHostPort(base.Hostname(), port)
 	if base.Scheme == "https" {
@@ -149,6 +154,9 @@ func (t *table) canonical(path []byte) bool {
 	u := t.byName[string(first)]
 	if u == nil {
 		return false
+	}
+	if u.Observer != "" {
+		return isQuery(path) // one credential, and it is the client's own
 	}
 	own, ok := u.Dialect.(dialect.Pathed)
 	return ok && own.CanonicalPath(path[1+len(first):])
