@@ -32,7 +32,7 @@ func readContentUsage(raw []byte, a *answer) contentUsage {
 		switch string(key) {
 		case "promptTokenCount":
 			u.prompt = rawCount(c.value())
-		case "candidatesTokenCount":
+		case "candidatesTokenCount", "responseTokenCount": // the latter of the Live API
 			u.candidates = rawCount(c.value())
 		case "thoughtsTokenCount":
 			u.thoughts = rawCount(c.value())
@@ -63,7 +63,7 @@ func (u *contentUsage) readMore(key []byte, c *cursor, a *answer) {
 		u.cachedBy = u.byModality(c)
 	case "toolUsePromptTokensDetails":
 		u.toolsBy = u.byModality(c)
-	case "candidatesTokensDetails":
+	case "candidatesTokensDetails", "responseTokensDetails":
 		u.candidatesBy = u.byModality(c)
 	case "serviceTier":
 		a.tier.set(c.value())

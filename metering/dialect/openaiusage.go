@@ -24,6 +24,7 @@ type openAIParts struct {
 	cached, cachedAlt, written, reasoning, reasoningAlt count
 	in, out                                             [5]count
 	audioAlt                                            count
+	cachedBy                                            modalities
 }
 
 // readOpenAIUsage reads a usage object and adds what it says beyond tokens to a.
@@ -100,6 +101,9 @@ func (u *openAIUsage) readInputDetails(details gjson.Result, p *openAIParts) {
 			p.cached = readCount(v)
 		case "cache_write_tokens":
 			p.written = readCount(v)
+		case "cached_tokens_details": // of the realtime API
+			p.cachedBy[metering.Audio] = readCount(v.Get("audio_tokens")).n
+			p.cachedBy[metering.Image] = readCount(v.Get("image_tokens")).n
 		case "text_tokens":
 			// What remains of the whole.
 		case "audio_tokens":
@@ -155,6 +159,7 @@ func (u *openAIUsage) assemble(p *openAIParts) {
 	n := &u.normal
 	n.input, n.output, n.total = u.input.n, u.output.n, u.total
 	n.cacheRead, n.write30m, n.reasoning = cached.n, p.written.n, reasoning.n
+	n.cachedBy = p.cachedBy
 	for m := range p.in {
 		n.inputBy[m], n.generated[m] = p.in[m].n, p.out[m].n
 	}
