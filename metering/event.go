@@ -53,6 +53,9 @@ type Call struct {
 	// Only an intent has it.
 	EventName string `json:"event_name,omitempty"`
 
+	// SentModel is what the upstream was asked for where an alias stood for it.
+	SentModel string `json:"sent_model,omitempty"`
+
 	// Seq is the position of the intent in its journal, set by the journal.
 	Seq uint64 `json:"-"`
 }
@@ -89,6 +92,10 @@ type Event struct {
 	ProviderID string `json:"provider_id,omitempty"` // the provider's request id
 	BytesOut   int64  `json:"bytes_out,omitempty"`   // body bytes sent to the client
 	ErrorCode  string `json:"error_code,omitempty"`  // stable code of our own error, if any
+
+	// Attempts are the requests to upstreams, where it took more than one or the
+	// call failed over.
+	Attempts []Attempt `json:"attempts,omitempty"`
 
 	// Journal and FactSeq are the position of the fact; empty for events that did
 	// not come through a journal.

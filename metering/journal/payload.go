@@ -26,6 +26,7 @@ func (s *section) call(c *metering.Call) {
 	text(s, 13, &c.ClientID)
 	number(s, 14, &c.BodyBytes)
 	text(s, 16, &c.EventName)
+	text(s, 15, &c.SentModel)
 }
 
 func (s *section) event(e *metering.Event) {
@@ -48,6 +49,24 @@ func (s *section) event(e *metering.Event) {
 	text(s, 35, &e.ExternalID)
 	text(s, 36, &e.ExternalCustomer)
 	blob(s, 37, &e.Properties)
+	s.attempts(38, &e.Attempts)
+}
+
+func (s *section) attempt(a *metering.Attempt) {
+	text(s, 1, &a.Upstream)
+	text(s, 2, &a.Provider)
+	text(s, 3, &a.Endpoint)
+	text(s, 4, &a.Credential)
+	text(s, 5, &a.Model)
+	number(s, 6, &a.Status)
+	text(s, 7, &a.ErrorCode)
+	number(s, 8, &a.Started)
+	number(s, 9, &a.Ended)
+	text(s, 10, &a.ProviderID)
+	reported := a.Usage != nil
+	if flag(s, 11, &reported); reported && s.in != nil {
+		a.Usage = new(metering.Usage)
+	}
 }
 
 func (s *section) usage(u *metering.Usage) {

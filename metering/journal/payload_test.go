@@ -61,16 +61,21 @@ func fill(t *testing.T, v reflect.Value, n *int64) {
 // quote the prompt.
 func notStored(e *metering.Event) {
 	e.Usage.Error.Message = ""
+	for i := range e.Attempts {
+		e.Attempts[i].Usage.Error.Message = ""
+	}
 }
 
 // What is rare goes through encoding/json, which keeps no invalid UTF-8.
 func valid(e *metering.Event) {
-	for _, p := range []*string{
-		&e.Usage.Estimate.Method, &e.Usage.StatedCost.Amount, &e.Usage.StatedCost.Unit, &e.Usage.StatedCost.Field,
-		&e.Usage.Error.Where, &e.Usage.Error.Type, &e.Usage.Error.Code,
-		&e.Rates[0], &e.Rates[1], &e.Usage.ByModel[0].Model, &e.Usage.ByModel[1].Model,
-		&e.Usage.Quantities[0].Name, &e.Usage.Quantities[1].Name, (*string)(&e.Usage.Flags[0]), (*string)(&e.Usage.Flags[1]),
-	} {
+	texts := []*string{&e.Rates[0], &e.Rates[1]}
+	for _, u := range []*metering.Usage{&e.Usage, e.Attempts[0].Usage, e.Attempts[1].Usage} {
+		texts = append(texts,
+			&u.Estimate.Method, &u.StatedCost.Amount, &u.StatedCost.Unit, &u.StatedCost.Field,
+			&u.Error.Where, &u.Error.Type, &u.Error.Code, &u.ByModel[0].Model, &u.ByModel[1].Model,
+			&u.Quantities[0].Name, &u.Quantities[1].Name, (*string)(&u.Flags[0]), (*string)(&u.Flags[1]))
+	}
+	for _, p := range texts {
 		*p = (*p)[:len(*p)-2]
 	}
 }

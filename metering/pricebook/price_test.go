@@ -274,3 +274,14 @@ func TestPrice_fees(t *testing.T) {
 	f("openai", "gpt-4o", "usage: file_search_call is out of range", "file_search_call=0.5")
 	f("google", "gemini-2.5-flash", "meter: images", "images=1")
 }
+
+// An alias has no price; what was asked for in its place has. The answer's own
+// name, where it gives one, wins over both.
+func TestPrice_sentModel(t *testing.T) {
+	t.Parallel()
+	e := call(t, "openai", "fast", map[string]int64{"input": 1_000_000})
+	e.SentModel = "gpt-4o-mini"
+	costs(t, embedded(t), e, "0.15")
+	e.Usage.Model = "gpt-4o-2024-08-06"
+	costs(t, embedded(t), e, "2.5")
+}

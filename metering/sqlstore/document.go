@@ -54,6 +54,8 @@ type document struct {
 	Labels     map[string]string       `json:"l,omitempty"` // labels whose column is not the whole text
 	Properties json.RawMessage         `json:"pr,omitempty"`
 	Raw        json.RawMessage         `json:"raw,omitempty"`
+	SentModel  string                  `json:"sm,omitempty"`
+	Attempts   []metering.Attempt      `json:"at,omitempty"`
 }
 
 // ofClasses are the cells that the classes are in where nobody says otherwise.
@@ -118,7 +120,7 @@ func documentOf(e *metering.Event) document {
 		Run: e.Run, ErrorCode: e.ErrorCode, Served: u.Model, Finish: u.Finish, Terminal: u.Terminal, Objects: u.Objects,
 		Tier: u.ServiceTier, Region: u.Region, HasTotal: u.HasTotal, Quantities: u.Quantities, Attributes: u.Attributes, ByModel: u.ByModel, Flags: u.Flags,
 		Estimate: u.Estimate, StatedCost: u.StatedCost, Error: u.Error, CostReason: e.CostReason, Rates: e.Rates, Book: e.Book,
-		ExternalID: e.ExternalID, ExtCust: e.ExternalCustomer, Properties: e.Properties, Raw: u.Raw,
+		ExternalID: e.ExternalID, ExtCust: e.ExternalCustomer, Properties: e.Properties, Raw: u.Raw, SentModel: e.SentModel, Attempts: e.Attempts,
 		Input: unless(u.Input, u.Tokens.Input()), Output: unless(u.Output, u.Tokens.Output()), Total: unless(u.Total, derivedTotal(u)),
 	}
 	if u.Tokens != ofClasses(u.Tokens.Classes()) {
@@ -151,6 +153,7 @@ func (d *document) restore(e *metering.Event, c metering.Classes) {
 	e.BodyBytes, e.BytesOut, e.ProviderID, e.ClientID, e.Run, e.ErrorCode = d.BodyBytes, d.BytesOut, d.ProviderID, d.ClientID, d.Run, d.ErrorCode
 	e.CostReason, e.Rates, e.Book = d.CostReason, d.Rates, d.Book
 	e.ExternalID, e.ExternalCustomer, e.Properties = d.ExternalID, d.ExtCust, d.Properties
+	e.SentModel, e.Attempts = d.SentModel, d.Attempts
 	u := &e.Usage
 	u.ObjectID, u.Model, u.Finish, u.Terminal, u.Objects, u.ServiceTier, u.Region = d.ObjectID, d.Served, d.Finish, d.Terminal, d.Objects, d.Tier, d.Region
 	u.HasTotal, u.Quantities, u.Attributes, u.ByModel, u.Flags, u.Estimate, u.StatedCost, u.Error, u.Raw = d.HasTotal, d.Quantities, d.Attributes, d.ByModel, d.Flags, d.Estimate, d.StatedCost, d.Error, d.Raw

@@ -48,6 +48,8 @@ func (d *document) appendJSON(b []byte) ([]byte, error) {
 	w.other("l", d.Labels, len(d.Labels) > 0)
 	w.raw("pr", d.Properties)
 	w.raw("raw", d.Raw)
+	w.text("sm", d.SentModel)
+	w.other("at", d.Attempts, len(d.Attempts) > 0)
 	return append(w.b, '}'), w.err
 }
 
