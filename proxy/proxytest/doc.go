@@ -47,6 +47,7 @@
 // The name of a model chooses them, on every API:
 //
 //	sim-NNN        that status (400–599) as an error of the API; 429 has retry-after
+//	sim-NNN-once   the first of two equal requests with the same key gets that status, the second an answer
 //	sim-html       502 with a page of HTML, as a load balancer answers
 //	sim-stall      the head never comes
 //	sim-slow       a second before each piece

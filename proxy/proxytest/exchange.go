@@ -53,7 +53,9 @@ func (x *exchange) read() bool {
 	}
 	x.record.Model = x.model
 	x.seed = x.seeded()
-	x.fault = faultOf(x.model)
+	if x.fault = faultOf(x.model); x.fault.once && !x.sim.once.first(x.attempt()) {
+		x.fault = fault{}
+	}
 	switch {
 	case x.model == "":
 		x.fail(http.StatusBadRequest, "", "you must provide a model")

@@ -30,6 +30,7 @@ type fault struct {
 	amid    amid
 	pace    time.Duration // at least
 	noUsage bool
+	once    bool // only the first of two equal requests
 }
 
 // faults are the models that fail, by what follows "sim-".
@@ -55,8 +56,12 @@ func faultOf(model string) fault {
 	if !ok {
 		return fault{}
 	}
+	name, first := strings.CutSuffix(name, "-once")
 	if status, err := strconv.Atoi(name); err == nil && status >= 400 && status <= 599 {
-		return fault{whole: true, status: status}
+		return fault{whole: true, status: status, once: first}
+	}
+	if first {
+		return fault{}
 	}
 	return faults()[name]
 }

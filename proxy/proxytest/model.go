@@ -29,14 +29,14 @@ func versions() map[string]string {
 	}
 }
 
-// Models are the names that answer, those that fail included; for sim-NNN one
-// stands for all.
+// Models are the names that answer, those that fail included; for sim-NNN and
+// sim-NNN-once one each stands for all.
 func Models() []string {
 	all := slices.Sorted(maps.Keys(versions()))
 	for _, name := range slices.Sorted(maps.Keys(faults())) {
 		all = append(all, "sim-"+name)
 	}
-	return append(all, "sim-429")
+	return append(all, "sim-429", "sim-429-once")
 }
 
 // dated is the name that an answer reports.

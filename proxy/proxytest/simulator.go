@@ -30,6 +30,7 @@ type Simulator struct {
 	opts     SimulatorOptions
 	mux      *http.ServeMux
 	cache    cache
+	once     once
 	recorder Recorder
 	nonce    string // makes request ids of this simulator its own
 	number   atomic.Int64
