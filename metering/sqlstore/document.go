@@ -40,7 +40,7 @@ type document struct {
 	Total      *int64                  `json:"tt,omitempty"` // where it is not the sum of both
 	HasTotal   bool                    `json:"ht,omitempty"`
 	Quantities []metering.Quantity     `json:"q,omitempty"`
-	Attributes []metering.Tag          `json:"at,omitempty"`
+	Attributes []metering.Tag          `json:"ab,omitempty"`
 	ByModel    []metering.ModelTokens  `json:"bm,omitempty"`
 	Flags      []metering.Flag         `json:"fl,omitempty"`
 	Estimate   *metering.Estimate      `json:"es,omitempty"`

@@ -34,7 +34,7 @@ func (d *document) appendJSON(b []byte) ([]byte, error) {
 	w.other("tt", d.Total, d.Total != nil)
 	w.flag("ht", d.HasTotal)
 	w.other("q", d.Quantities, len(d.Quantities) > 0)
-	w.other("at", d.Attributes, len(d.Attributes) > 0)
+	w.other("ab", d.Attributes, len(d.Attributes) > 0)
 	w.other("bm", d.ByModel, len(d.ByModel) > 0)
 	w.other("fl", d.Flags, len(d.Flags) > 0)
 	w.other("es", d.Estimate, d.Estimate != nil)
