@@ -102,7 +102,11 @@ type Event struct {
 	Journal string `json:"-"`
 	FactSeq uint64 `json:"-"`
 
-	// Set by the shipper, which prices with the rates in force at At.
+	// PricedAt is the instant whose rates hold; zero: At. A batch is priced as of its
+	// creation and belongs to the period in which it ended.
+	PricedAt Micros `json:"priced_at,omitempty"`
+
+	// Set by the shipper, which prices with the rates in force at PricedAt.
 	Cost       Cost      `json:"cost"`
 	CostState  CostState `json:"cost_state,omitempty"`
 	CostReason string    `json:"cost_reason,omitempty"` // what was missing: provider, model, meter, …

@@ -49,6 +49,7 @@ func (s *section) event(e *metering.Event) {
 	text(s, 35, &e.ExternalID)
 	text(s, 36, &e.ExternalCustomer)
 	blob(s, 37, &e.Properties)
+	number(s, 39, &e.PricedAt)
 	s.attempts(38, &e.Attempts)
 }
 

@@ -131,7 +131,7 @@ func (c *charge) models() string {
 
 func (c *charge) tokens(reported string, t *metering.Tokens) (*SKU, string) {
 	e := c.event
-	sku, reason := c.book.resolve(e.Provider, reported, cmp.Or(e.SentModel, e.Model), e.At)
+	sku, reason := c.book.resolve(e.Provider, reported, cmp.Or(e.SentModel, e.Model), cmp.Or(e.PricedAt, e.At))
 	if sku == nil {
 		return nil, reason
 	}

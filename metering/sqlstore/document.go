@@ -46,6 +46,7 @@ type document struct {
 	Estimate   *metering.Estimate      `json:"es,omitempty"`
 	StatedCost *metering.StatedCost    `json:"sc,omitempty"`
 	Error      *metering.UpstreamError `json:"er,omitempty"`
+	PricedAt   metering.Micros         `json:"pa,omitempty"` // after the authorisation
 	CostReason string                  `json:"cr,omitempty"`
 	Rates      []string                `json:"r,omitempty"`
 	Book       string                  `json:"v,omitempty"`
@@ -119,7 +120,7 @@ func documentOf(e *metering.Event) document {
 		BodyBytes: e.BodyBytes, BytesOut: e.BytesOut, ProviderID: e.ProviderID, ObjectID: u.ObjectID, ClientID: e.ClientID,
 		Run: e.Run, ErrorCode: e.ErrorCode, Served: u.Model, Finish: u.Finish, Terminal: u.Terminal, Objects: u.Objects,
 		Tier: u.ServiceTier, Region: u.Region, HasTotal: u.HasTotal, Quantities: u.Quantities, Attributes: u.Attributes, ByModel: u.ByModel, Flags: u.Flags,
-		Estimate: u.Estimate, StatedCost: u.StatedCost, Error: u.Error, CostReason: e.CostReason, Rates: e.Rates, Book: e.Book,
+		Estimate: u.Estimate, StatedCost: u.StatedCost, Error: u.Error, PricedAt: since(e.PricedAt, e.At), CostReason: e.CostReason, Rates: e.Rates, Book: e.Book,
 		ExternalID: e.ExternalID, ExtCust: e.ExternalCustomer, Properties: e.Properties, Raw: u.Raw, SentModel: e.SentModel, Attempts: e.Attempts,
 		Input: unless(u.Input, u.Tokens.Input()), Output: unless(u.Output, u.Tokens.Output()), Total: unless(u.Total, derivedTotal(u)),
 	}
@@ -151,6 +152,7 @@ func derivedTotal(u *metering.Usage) int64 {
 func (d *document) restore(e *metering.Event, c metering.Classes) {
 	e.End, e.FirstByte, e.Upstream, e.Endpoint, e.Stream = after(d.End, e.At), after(d.FirstByte, e.At), d.Upstream, d.Endpoint, d.Stream
 	e.BodyBytes, e.BytesOut, e.ProviderID, e.ClientID, e.Run, e.ErrorCode = d.BodyBytes, d.BytesOut, d.ProviderID, d.ClientID, d.Run, d.ErrorCode
+	e.PricedAt = after(d.PricedAt, e.At)
 	e.CostReason, e.Rates, e.Book = d.CostReason, d.Rates, d.Book
 	e.ExternalID, e.ExternalCustomer, e.Properties = d.ExternalID, d.ExtCust, d.Properties
 	e.SentModel, e.Attempts = d.SentModel, d.Attempts

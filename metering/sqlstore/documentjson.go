@@ -40,6 +40,7 @@ func (d *document) appendJSON(b []byte) ([]byte, error) {
 	w.other("es", d.Estimate, d.Estimate != nil)
 	w.other("sc", d.StatedCost, d.StatedCost != nil)
 	w.other("er", d.Error, d.Error != nil)
+	w.number("pa", int64(d.PricedAt))
 	w.text("cr", d.CostReason)
 	w.list("r", d.Rates)
 	w.text("v", d.Book)

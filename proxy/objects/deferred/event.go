@@ -1,0 +1,59 @@
+package deferred
+
+import (
+	"cmp"
+	"crypto/sha256"
+	"encoding/binary"
+	"strings"
+
+	"github.com/weirhq/weir/metering"
+)
+
+// externalID names the one event of an object.
+func externalID(d *Deferral) string {
+	return "deferred/" + d.Call.Provider + "/" + d.Kind + "/" + d.Object
+}
+
+// eventID makes the id of an object's event: the time is when the work ended,
+// the rest is derived from the object, so that whoever finds out makes the same.
+func eventID(d *Deferral, ended metering.Micros) metering.ID {
+	sum := sha256.Sum256([]byte(d.Call.Org + "\x00" + externalID(d)))
+	var id metering.ID
+	copy(id[:], sum[:])
+	var ms [8]byte
+	binary.BigEndian.PutUint64(ms[:], uint64(max(0, int64(ended)))/1000)
+	copy(id[:6], ms[2:])
+	id[6] = id[6]&0x0f | 0x70 // version 7
+	id[8] = id[8]&0x3f | 0x80 // RFC 9562
+	return id
+}
+
+// event is the record of work that has ended. It belongs to the creator and to
+// the period in which the work ended; its prices are those of its creation.
+func event(d *Deferral, found *Found) *metering.Event {
+	e := &metering.Event{Call: d.Call, Name: cmp.Or(d.Call.EventName, metering.EventLLM)}
+	e.ID, e.Seq, e.EventName = eventID(d, found.Ended), 0, ""
+	e.At, e.End, e.PricedAt = found.Ended, found.Ended, d.Call.At
+	e.Metered, e.Stream, e.BodyBytes = true, false, 0
+	e.Endpoint = deferredEndpoint(d.Call.Endpoint)
+	e.Outcome, e.Status = metering.OutcomeComplete, found.Status
+	e.ExternalID = externalID(d)
+	e.Usage = found.Usage
+	e.Usage.ObjectID = d.Object
+	if d.Kind == KindBatch && e.Usage.ServiceTier == "" {
+		e.Usage.ServiceTier = tierBatch
+	}
+	return e
+}
+
+// tierBatch is the condition under which batches are priced.
+const tierBatch = "batch"
+
+// deferredEndpoint tells the event of the work from that of the call which asked
+// for it.
+func deferredEndpoint(endpoint string) string {
+	if strings.HasSuffix(endpoint, "_deferred") {
+		return endpoint
+	}
+	return endpoint + "_deferred"
+}

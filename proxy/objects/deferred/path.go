@@ -1,0 +1,29 @@
+package deferred
+
+import "strings"
+
+// Path is where an object is asked for that a call to creation (a path behind
+// the base URL, query included) has made. "" if it cannot be told.
+func Path(creation, kind, object string) string {
+	path, query, asked := strings.Cut(creation, "?")
+	path = strings.TrimSuffix(path, "/")
+	switch {
+	case strings.HasPrefix(object, "batches/") && plainID(object[len("batches/"):]):
+		// Google's batches are made below a model and are not found there.
+		at := strings.Index(path, "/models/")
+		if at < 0 {
+			return ""
+		}
+		return path[:at] + "/" + object
+	case !plainID(object):
+		return ""
+	case kind == KindBatch || kind == KindResponse:
+		path += "/" + object
+	default:
+		return ""
+	}
+	if asked {
+		path += "?" + query
+	}
+	return path
+}

@@ -1,0 +1,152 @@
+package deferred
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/weirhq/weir/metering"
+	"github.com/weirhq/weir/metering/dialect"
+)
+
+// Access is how an upstream is asked about its objects.
+type Access struct {
+	BaseURL string // without a last slash
+	Dialect dialect.Dialect
+	// Header: value is the operator's credential; empty: none is sent.
+	Header, Value string
+	// Client goes the way that calls go; nil: http.DefaultTransport's. Redirects are
+	// not followed: they could lead anywhere.
+	Client *http.Client
+}
+
+// Upstreams asks the upstreams of a configuration, by their names.
+type Upstreams map[string]Access
+
+var _ Provider = Upstreams(nil)
+
+const (
+	// askLimit bounds one answer about an object, resultsLimit one with the answers
+	// of a whole batch.
+	askLimit     = time.Minute
+	resultsLimit = 4 * time.Minute
+	// maxObject is how much of an answer is kept to be read for its status; the
+	// usage is read from all of it.
+	maxObject = 8 << 20
+	// settling is how long an object may be unknown after its creation.
+	settling = int64(time.Hour / time.Microsecond)
+)
+
+// Find implements [Provider].
+func (u Upstreams) Find(ctx context.Context, d *Deferral) (*Found, error) {
+	access, ok := u[d.Call.Upstream]
+	if !ok {
+		return nil, fmt.Errorf("upstream %q is not configured any more: %w", d.Call.Upstream, metering.ErrNotFound)
+	}
+	var body bytes.Buffer
+	usage, status, err := access.get(ctx, d.Path, askLimit, &body)
+	if err != nil {
+		return nil, err
+	}
+	var o object
+	if err := json.Unmarshal(body.Bytes(), &o); err != nil {
+		return nil, errors.New("its answer is no JSON object")
+	}
+	if !o.ended() {
+		return nil, nil
+	}
+	found := &Found{Usage: usage, Ended: o.at(), Status: status}
+	if d.Kind != KindBatch || billable(&usage) {
+		return found, nil
+	}
+	path := o.results(d.Path)
+	if path == "" {
+		found.Usage = metering.Usage{State: metering.UsageNone, Finish: usage.Finish, Error: usage.Error} // nothing was served
+		return found, nil
+	}
+	lines, status, err := access.get(ctx, path, resultsLimit, nil)
+	if err != nil {
+		return nil, fmt.Errorf("read its results: %w", err)
+	}
+	if lines.State == metering.UsageUnknown || lines.State == metering.UsageEstimated {
+		return nil, errors.New("its results could not be read")
+	}
+	lines.Finish = usage.Finish
+	found.Usage, found.Status = lines, status
+	return found, nil
+}
+
+// billable reports whether a usage says anything that could be billed.
+func billable(u *metering.Usage) bool {
+	return u.State == metering.UsageExact && (u.Tokens != metering.Tokens{} || u.Input+u.Output > 0)
+}
+
+// get asks for a path, reads the usage out of the answer and keeps its first
+// bytes in keep.
+func (a Access) get(ctx context.Context, path string, limit time.Duration, keep *bytes.Buffer) (metering.Usage, int, error) {
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, a.BaseURL+path, nil)
+	if err != nil {
+		return metering.Usage{}, 0, errors.New("its path is no URL")
+	}
+	if a.Header != "" {
+		req.Header.Set(a.Header, a.Value)
+	}
+	if a.Dialect.Name() == "anthropic" {
+		req.Header.Set("anthropic-version", "2023-06-01")
+	}
+	client := http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	if a.Client != nil {
+		client.Transport = a.Client.Transport
+	}
+	resp, err := client.Do(req)
+	if err != nil {
+		return metering.Usage{}, 0, fmt.Errorf("ask: %w", err)
+	}
+	defer resp.Body.Close()
+	switch {
+	case resp.StatusCode == http.StatusNotFound || resp.StatusCode == http.StatusGone:
+		return metering.Usage{}, resp.StatusCode, ErrGone
+	case resp.StatusCode != http.StatusOK:
+		return metering.Usage{}, resp.StatusCode, fmt.Errorf("the provider answered %d", resp.StatusCode)
+	}
+	plain, _, _ := strings.Cut(path, "?")
+	s := a.Dialect.Scanner(a.Dialect.Route(http.MethodGet, plain), dialect.Request{}, dialect.Response{
+		Status: resp.StatusCode, ContentType: resp.Header.Get("Content-Type"), ContentEncoding: resp.Header.Get("Content-Encoding"), Header: resp.Header.Get,
+	})
+	_, err = io.Copy(scanning{s, keep}, resp.Body)
+	usage := s.Close(dialect.Ended)
+	if err != nil {
+		return metering.Usage{}, resp.StatusCode, fmt.Errorf("read the answer: %w", err)
+	}
+	// What a retrieval repeats is here what is asked for.
+	kept := usage.Flags[:0]
+	for _, f := range usage.Flags {
+		if f != metering.FlagEarlierRequest {
+			kept = append(kept, f)
+		}
+	}
+	usage.Flags = kept
+	return usage, resp.StatusCode, nil
+}
+
+// scanning shows bytes to a scanner and keeps the first of them.
+type scanning struct {
+	s    dialect.Scanner
+	keep *bytes.Buffer
+}
+
+func (w scanning) Write(p []byte) (int, error) {
+	w.s.Scan(p)
+	if w.keep != nil && w.keep.Len() < maxObject {
+		w.keep.Write(p[:min(len(p), maxObject-w.keep.Len())])
+	}
+	return len(p), nil
+}
