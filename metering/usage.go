@@ -39,6 +39,7 @@ const (
 	FlagTTLNotReported    Flag = "cache_write_ttl_not_reported"
 	FlagUnreadable        Flag = "unreadable" // the body could not be parsed for usage
 	FlagEarlierRequest    Flag = "usage_of_earlier_request"
+	FlagBatchPrice        Flag = "batch_price" // of a batch: its rates apply
 )
 
 // Quantity is a count of something that is not a token, by a stable name:

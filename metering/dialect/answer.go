@@ -43,6 +43,10 @@ const (
 type answer struct {
 	stream bool // the answer came as events
 	status int  // of HTTP
+	lines  bool // the content type says that it is JSON lines
+	// elements is how many objects the member "data" of the outermost object has;
+	// the member itself is not kept.
+	elements int64
 
 	model, id, tier, region, finish label
 

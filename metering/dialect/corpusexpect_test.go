@@ -83,7 +83,7 @@ func corrected(e exchange) expect {
 		// Twelve decimals are the resolution of a quantity.
 		x.Units = map[string]any{"upstream_inference_cost": "0.000497013333"}
 	}
-	return x
+	return wanted(e, x)
 }
 
 // gatewayCost is the estimate that Pydantic's gateway adds to usage objects of
@@ -262,8 +262,16 @@ func (d *differing) quantities(u metering.Usage, x expect) {
 	}
 	for name, v := range x.Units {
 		switch name {
-		case "upstream_inference_cost", "counted_tokens":
+		case "upstream_inference_cost", "counted_tokens", "characters", "requests", "pages_processed",
+			"predict_seconds", "video_seconds", "trained_tokens", "search_units":
 			want[name] = plain(v)
+		case "duration_in_body":
+			// xAI bills by the second and has no usage: the length it states is what counts.
+			want["audio_seconds"] = plain(v)
+		case "response_bytes", "lines", "size", "quality", "output_format", "background":
+			// Nobody bills by the bytes of speech, and lines are compared as usage objects;
+			// size and quality are in the name of a quantity where images are billed by it,
+			// and inside the tokens elsewhere. The rest has no price.
 		case "declined_attempts":
 			list, _ := v.([]any)
 			want[name] = fmt.Sprint(len(list))
@@ -274,7 +282,8 @@ func (d *differing) quantities(u metering.Usage, x expect) {
 		case "tool_use_prompt_tokens", "search_context_size", "traffic_type", "incomplete_reason":
 			// Inside the input, or of no use to a bill.
 		default:
-			if strings.HasPrefix(name, "server_side_tool_usage_details.") {
+			if strings.HasPrefix(name, "server_side_tool_usage_details.") || strings.HasPrefix(name, "images.") ||
+				strings.HasPrefix(name, "video_seconds.") {
 				want[name] = plain(v)
 				continue
 			}
@@ -294,6 +303,17 @@ func (d *differing) quantities(u metering.Usage, x expect) {
 			*d = append(*d, fmt.Sprintf("%s is absent, want %s", name, text))
 		}
 	}
+}
+
+// byTheUnit reports whether what is billed is no tokens at all, so that none of
+// them is not odd.
+func byTheUnit(x expect) bool {
+	for _, name := range []string{"pages_processed", "predict_seconds", "video_seconds"} {
+		if x.Units[name] != nil {
+			return true
+		}
+	}
+	return x.AudioSeconds != "" || x.Images > 0
 }
 
 // flags compares the oddities of which both sides know.
@@ -317,9 +337,11 @@ func (d *differing) flags(u metering.Usage, x expect) {
 			want[metering.FlagRepeated] = true
 		case "cache_write_ttl_not_reported":
 			want[metering.FlagTTLNotReported] = true
+		case "batch_price":
+			want[metering.FlagBatchPrice] = true
 		}
 	}
-	if u.Input == 0 && u.Output == 0 {
+	if u.Input == 0 && u.Output == 0 && !byTheUnit(x) {
 		want[metering.FlagAllZero] = true
 	}
 	if want[metering.FlagCachedExceedInput] || want[metering.FlagReasoningExceeds] {

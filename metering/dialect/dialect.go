@@ -60,6 +60,9 @@ type Request struct {
 	// Asked are amounts that the request states and the answer may not: what was
 	// asked for is then what is counted. Sorted by nothing; at most one of a name.
 	Asked []metering.Quantity
+	// Size and Quality are those of the image or video asked for, as they were
+	// written: "1024x1024", "hd".
+	Size, Quality string
 }
 
 // Response is what is known of an answer when its head has come.

@@ -15,8 +15,13 @@ const startBuffer = 4 << 10
 type documentReader struct {
 	sink eventSink
 	buf  []byte
-	// omit names a member of the outermost object whose array is not kept.
-	omit string
+	// omit names a member of the outermost object whose array is not kept; omitted
+	// counts the objects in it.
+	omit    string
+	omitted int64
+	// many: one document follows another, as in JSON lines.
+	many  bool
+	whole int64 // documents that were whole
 
 	depth    int
 	inText   bool
@@ -110,6 +115,9 @@ func (d *documentReader) open(c byte) {
 		d.keep([]byte("[]"))
 		d.omitting = true
 	}
+	if c == '{' && d.omitting && d.depth == 2 {
+		d.omitted++
+	}
 	if d.depth++; !d.array || d.depth > 1 {
 		d.keep([]byte{c})
 	}
@@ -125,7 +133,9 @@ func (d *documentReader) shut(c byte) {
 		d.ended = true
 	case d.depth <= 0:
 		d.keep([]byte{c})
-		d.ended = true
+		d.ended = !d.many
+		d.depth = 0
+		d.whole++
 		d.flush()
 	default:
 		d.keep([]byte{c})
@@ -163,12 +173,14 @@ func (d *documentReader) flush() {
 		return
 	}
 	d.sink.event(nil, bytes.TrimLeft(d.buf, ", \t\r\n"))
-	d.buf = d.buf[:0]
+	if d.buf = d.buf[:0]; d.many {
+		d.keyAt, d.keyEnd = 0, 0
+	}
 }
 
 // close hands over what the end of the answer has left incomplete.
 func (d *documentReader) close() {
-	if !d.ended && (len(d.buf) > 0 || d.lost) {
+	if !d.ended && (len(bytes.TrimSpace(d.buf)) > 0 || d.lost) {
 		d.flush()
 	}
 	d.buf = nil

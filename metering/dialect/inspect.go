@@ -23,9 +23,10 @@ func (openAI) Inspect(r Route, contentType string, body []byte) (Request, error)
 // understand it leaves to the upstream to refuse; it refuses only what two
 // parsers could understand differently: two models.
 func inspect(r Route, contentType string, body []byte) (Request, error) {
-	q := Request{Model: r.Model, Stream: r.Stream, BodyBytes: int64(len(body))}
-	if strings.HasPrefix(contentType, "multipart/") {
-		return q, nil
+	q := Request{Model: r.Model, Stream: r.Stream || streamsUnasked(r.Endpoint), BodyBytes: int64(len(body))}
+	if isMultipart(contentType) {
+		err := q.readForm(r, contentType, body)
+		return q, err
 	}
 	c := cursor{b: bytes.TrimPrefix(body, []byte("\xef\xbb\xbf"))}
 	if !c.enter('{') {
@@ -33,8 +34,8 @@ func inspect(r Route, contentType string, body []byte) (Request, error) {
 	}
 	model := modelField{}
 	for key, ok := c.member(); ok; key, ok = c.member() {
-		if len(key) == len("model") && bytes.EqualFold(key, []byte("model")) {
-			if err := model.see(c.value()); err != nil {
+		if namesModelOf(r.Endpoint, key) {
+			if err := model.see(modelValue(r.Endpoint, key, c.value())); err != nil {
 				return q, err
 			}
 			continue
@@ -64,6 +65,8 @@ func (q *Request) member(key, value []byte, r Route) {
 		q.IncludeUsage = readInclude(value)
 	case "generationConfig", "generation_config":
 		q.readGeneration(value)
+	default:
+		q.asked(key, value, r)
 	}
 }
 

@@ -28,6 +28,8 @@ func readerOf(r Route) reader {
 	switch protocol {
 	case "openai":
 		return openAIReader(r.Endpoint)
+	case "alephalpha", "deepgram", "huggingface", "llamacpp", "mistral", "ollama", "replicate", "sagemaker", "watsonx":
+		return nativeAPIReader(r.Endpoint)
 	case "anthropic":
 		return anthropicReader(r.Endpoint)
 	case "gemini":

@@ -99,6 +99,22 @@ func (q *quantities) add(name string, n metering.Number) {
 // five kinds.
 const maxQuantities = 32
 
+// of is the quantity of that name.
+func (q *quantities) of(name string) metering.Number {
+	for i := range *q {
+		if (*q)[i].Name == name {
+			return (*q)[i].Amount
+		}
+	}
+	return metering.Number{}
+}
+
+// put makes n the quantity of that name.
+func (q *quantities) put(name string, n metering.Number) {
+	*q = slices.DeleteFunc(*q, func(have metering.Quantity) bool { return have.Name == name })
+	q.add(name, n)
+}
+
 func (q *quantities) one(name string) { q.add(name, metering.NumberOf(1)) }
 
 // set makes a JSON number the quantity of that name, so that of a cumulative
@@ -111,12 +127,12 @@ func (q *quantities) set(name string, v gjson.Result) {
 	if err != nil {
 		return
 	}
-	*q = slices.DeleteFunc(*q, func(have metering.Quantity) bool { return have.Name == name })
-	q.add(name, n)
+	q.put(name, n)
 }
 
-// setCost is set for an amount of money, of which gateways write more decimals
-// than are ever counted here: it is rounded to the pico, half away from zero.
+// setCost is set for an amount of money or a duration, of which servers write
+// more decimals than are ever counted here: it is rounded to the pico, half away
+// from zero.
 func (q *quantities) setCost(name string, v gjson.Result) {
 	if raw, ok := rounded(v.Raw); ok && v.Type == gjson.Number {
 		v.Raw = raw

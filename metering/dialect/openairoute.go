@@ -14,16 +14,22 @@ func (openAI) Route(method, path string) Route {
 	r := Route{Endpoint: rawEndpoint}
 	for i := 0; i < len(segments); i++ {
 		segment := segments[i]
-		if (segment == "deployments" || segment == "engines") && i+2 < len(segments) {
-			r.Model = segments[i+1]
-			i++
+		if n := namesModel(method, segments[i:]); n > 0 {
+			r.Model = strings.Join(segments[i+1:i+1+n], "/")
+			i += n
 			continue
 		}
 		if endpoint, ok := openAICollection(segment); ok {
-			return stateful(method, endpoint)
+			return storedRoute(method, endpoint, segments[i+1:])
 		}
-		if found, ok := openAIOperation(method, segments[i:]); ok {
-			found.Model = r.Model
+		found, ok := openAIOperation(method, segments[i:])
+		if !ok {
+			found, ok = vendorOperation(method, segments, i)
+		}
+		if ok {
+			if found.Model == "" {
+				found.Model = r.Model
+			}
 			return found
 		}
 		if segment == "" {
@@ -69,6 +75,12 @@ func openAIOperation(method string, rest []string) (Route, bool) {
 		return Route{Endpoint: "openai.moderations", Class: Free}, len(rest) == 1
 	case "responses":
 		return responsesRoute(method, rest[1:]), true
+	case "images":
+		return imagesRoute(method, rest[1:])
+	case "audio":
+		return audioRoute(method, rest[1:])
+	case "rerank":
+		return operation(method, "openai.rerank"), len(rest) == 1
 	case "models":
 		return modelsRoute(method, rest[1:])
 	default:

@@ -80,10 +80,12 @@ func (u *openAIUsage) readExtra(key string, v gjson.Result, a *answer) {
 		a.counts.setAll("", v)
 	case "server_side_tool_usage_details":
 		a.counts.setAll("server_side_tool_usage_details.", v)
-	case "num_sources_used", "num_search_queries", "citation_tokens":
+	case "num_sources_used", "num_search_queries", "citation_tokens", "image_pixels":
 		a.counts.set(key, v)
-	case "prompt_audio_seconds":
-		a.counts.set("audio_seconds", v)
+	case "prompt_audio_seconds", "seconds":
+		a.counts.setCost("audio_seconds", v)
+	case "text_tokens":
+		// Of Voyage's multimodal embeddings: part of the total.
 	default:
 		if isTokenCount(key, v) {
 			u.flags = append(u.flags, metering.FlagUnknownField)

@@ -33,15 +33,17 @@ func (s *scanner) result(end End) metering.Usage {
 	a := s.read.state()
 	a.describe(&u)
 	got := s.read.report(&u)
-	slices.SortFunc(u.Quantities, func(x, y metering.Quantity) int {
-		return strings.Compare(x.Name, y.Name)
-	})
 	u.Terminal = s.terminal(a)
 	u.State = s.judgeState(&u, got, end)
 	switch u.State {
 	case metering.UsagePartial, metering.UsageEstimated, metering.UsageUnknown:
-		s.estimate(&u, got)
+		if !s.count(&u, got) {
+			s.estimate(&u, got)
+		}
 	}
+	slices.SortFunc(u.Quantities, func(x, y metering.Quantity) int {
+		return strings.Compare(x.Name, y.Name)
+	})
 	if s.lost && u.State != metering.UsageExact {
 		u.Flag(metering.FlagUnreadable)
 	}
@@ -60,6 +62,8 @@ func (s *scanner) judgeState(u *metering.Usage, got reported, end End) metering.
 		return metering.UsageNone
 	case a.err != nil && a.text == 0 && !s.lost:
 		return metering.UsageNone
+	case s.counts(got) && !s.lost:
+		return metering.UsageEstimated
 	case s.unreadable(end):
 		u.Flag(metering.FlagUnreadable)
 		return metering.UsageUnknown
@@ -99,10 +103,12 @@ func (s *scanner) terminal(a *answer) string {
 		return a.terminal
 	case s.seen == 0, s.framing == framingUnknown && s.word == 0:
 		return "empty"
-	case s.framing == framingDocument && s.doc.ended && !s.doc.array:
+	case s.framing == framingDocument && s.doc.many:
+		return s.severalTerminal(a)
+	case s.framing == framingDocument && s.doc.ended && (!s.doc.array || !streamsArray(s.route.Endpoint)):
 		return "json"
 	case s.framing == framingOther, s.framing == framingUnknown:
-		return "text"
+		return s.plainTerminal()
 	case a.finish.String() != "":
 		return "eof_after_finish_reason"
 	default:

@@ -33,17 +33,29 @@ type scanner struct {
 	sse     sseReader
 	doc     documentReader
 
-	seen int64 // decoded bytes
+	seen   int64 // decoded bytes
+	binary bool  // of another framing, and no text
 	// lost: something that may have held usage could not be read.
 	lost bool
+}
+
+// headReader is a reader that looks at the request, or at headers of the answer;
+// these may be gone when the body comes.
+type headReader interface {
+	head(q Request, resp Response)
 }
 
 // newScanner returns a scanner that feeds read.
 func newScanner(r Route, q Request, resp Response, read reader) *scanner {
 	s := &scanner{route: r, req: q, resp: resp, read: read}
 	s.sse.sink, s.doc.sink = s, s
-	s.doc.omit = "data"
-	read.state().status = resp.Status
+	s.doc.omit, s.doc.many = "data", severalDocuments(r.Endpoint)
+	a := read.state()
+	a.status = resp.Status
+	a.lines = strings.Contains(resp.ContentType, "ndjson") || strings.Contains(resp.ContentType, "jsonl")
+	if h, ok := read.(headReader); ok {
+		h.head(q, resp)
+	}
 	if compressed(resp.ContentEncoding) {
 		s.decoder = newDecoder(resp.ContentEncoding, s.feed)
 	}
@@ -70,6 +82,8 @@ func (s *scanner) feed(p []byte) {
 		s.sse.feed(p)
 	case framingDocument:
 		s.doc.feed(p)
+	case framingOther:
+		s.plain(p)
 	}
 }
 
@@ -102,7 +116,7 @@ func (s *scanner) sniff(p []byte) []byte {
 			s.head = nil
 			return p[i+1:]
 		case framingOther:
-			return nil
+			return p[i:]
 		}
 	}
 	return nil
@@ -126,7 +140,10 @@ func (s *scanner) judge(word []byte) framing {
 }
 
 // event implements eventSink.
-func (s *scanner) event(name, data []byte) { s.read.event(name, data) }
+func (s *scanner) event(name, data []byte) {
+	s.read.state().elements = s.doc.omitted
+	s.read.event(name, data)
+}
 
 func (s *scanner) unknownField(name, value []byte) { s.read.unknownField(name, value) }
 

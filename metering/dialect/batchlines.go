@@ -1,0 +1,123 @@
+package dialect
+
+import (
+	"github.com/weirhq/weir/metering"
+)
+
+// lineSum adds up the answers of a batch. Models may differ by line.
+type lineSum struct {
+	lines   int // that have the shape of a batch's output
+	objects int // usage objects
+	total   normal
+	split   []modelUsage
+	several bool // more models than are kept apart
+	flags   []metering.Flag
+	counts  quantities
+	model   label // the latest
+}
+
+// add adds one line: an answer in response.body, as OpenAI and Mistral write it,
+// or in batch_result.response, by the operation, as xAI does. A line without an
+// answer is an error, which costs nothing.
+func (s *lineSum) add(line []byte) {
+	var response, result []byte
+	eachMember(line, func(key, value []byte) {
+		switch string(key) {
+		case "response":
+			response = value
+		case "batch_result":
+			result = value
+		case "custom_id", "batch_request_id":
+			s.lines++
+		}
+	})
+	if result != nil {
+		eachMember(rawMember(result, "response"), func(_, answer []byte) { s.answer(answer) })
+		return
+	}
+	s.answer(rawMember(response, "body"))
+}
+
+// answer adds the usage of one answer.
+func (s *lineSum) answer(body []byte) {
+	var usage []byte
+	eachMember(body, func(key, value []byte) {
+		switch string(key) {
+		case "usage":
+			usage = value
+		case "model":
+			s.model.set(value)
+		}
+	})
+	if len(usage) == 0 || usage[0] != '{' {
+		return
+	}
+	s.objects++
+	var beside answer
+	u := readOpenAIUsage(usage, &beside)
+	s.flags = append(s.flags, u.flags...)[:min(len(s.flags)+len(u.flags), maxQuantities)]
+	s.total.plus(u.normal)
+	for _, q := range beside.counts {
+		s.counts.add(q.Name, q.Amount)
+	}
+	if s.split = addModel(s.split, s.model.String(), u.normal); len(s.split) > maxQuantities {
+		s.split, s.several = s.split[:maxQuantities], true
+	}
+}
+
+// fill writes the sums into u.
+func (s *lineSum) fill(u *metering.Usage) reported {
+	if s.objects == 0 {
+		return reportedNothing
+	}
+	for _, f := range s.flags {
+		u.Flag(f)
+	}
+	for _, q := range s.counts {
+		addQuantity(u, q.Name, q.Amount)
+	}
+	s.total.fill(u)
+	u.Flag(metering.FlagBatchPrice)
+	if len(s.split) > 1 && !s.several {
+		u.ByModel = byModel(s.split)
+	}
+	if s.several {
+		u.Model = "" // no one model's price is that of the sum
+	}
+	return reportedAll
+}
+
+// linesReader reads the output file of a batch: JSON lines.
+type linesReader struct {
+	answer
+	sum lineSum
+}
+
+func (r *linesReader) event(_, data []byte) {
+	r.sum.add(data)
+	r.objects = r.sum.objects
+	r.model.set(r.sum.model.raw)
+	if r.status >= 400 {
+		r.fail(r.where(), rawMember(data, "error"))
+		r.failBody(data)
+	}
+}
+
+func (r *linesReader) unknownField(_, _ []byte) {}
+
+func (r *linesReader) report(u *metering.Usage) reported { return r.sum.fill(u) }
+
+// resultsReader reads a page of the results of a batch of xAI's.
+type resultsReader struct{ linesReader }
+
+func (r *resultsReader) event(_, data []byte) {
+	eachMember(data, func(key, value []byte) {
+		if string(key) == "results" {
+			eachElement(value, r.sum.add)
+		}
+	})
+	r.objects = r.sum.objects
+	r.model.set(r.sum.model.raw)
+	r.fail(r.where(), rawMember(data, "error"))
+	r.failBody(data)
+}

@@ -1,0 +1,81 @@
+package dialect
+
+import (
+	"bytes"
+	"unicode/utf8"
+)
+
+// namesModelOf reports whether the member of that key says which model is asked
+// for. Go's own decoder takes a key in any case, so "model" counts in any.
+func namesModelOf(e Endpoint, key []byte) bool {
+	if len(key) == len("model") && bytes.EqualFold(key, []byte("model")) {
+		return true
+	}
+	switch e {
+	case "watsonx.chat", "watsonx.generation", "watsonx.embeddings", "watsonx.rerank":
+		return string(key) == "model_id"
+	case "replicate.predictions":
+		return string(key) == "version"
+	case "openai.realtime":
+		return string(key) == "session"
+	default:
+		return false
+	}
+}
+
+// modelValue is the model in the value of such a member: a session has it inside.
+func modelValue(e Endpoint, key, raw []byte) []byte {
+	if e == "openai.realtime" && string(key) == "session" {
+		return rawMember(raw, "model")
+	}
+	return raw
+}
+
+// streamsUnasked reports whether an endpoint streams unless it is told not to.
+func streamsUnasked(e Endpoint) bool { return e == "ollama.chat" || e == "ollama.generate" }
+
+// asked reads what is billed of calls whose answers do not say it, and the output
+// caps of vendors' own protocols.
+func (q *Request) asked(key, value []byte, r Route) {
+	switch string(key) {
+	case "maximum_tokens", "n_predict":
+		q.OutputCap = max(q.OutputCap, requested(value))
+	case "parameters", "options":
+		for _, name := range [...]string{"max_new_tokens", "num_predict"} {
+			q.OutputCap = max(q.OutputCap, requested(rawMember(value, name)))
+		}
+	case "input", "text":
+		switch r.Endpoint {
+		case "openai.audio_speech", "deepgram.speak":
+			q.Characters = max(q.Characters, codePoints(value))
+		}
+	default:
+		q.form(string(key), value, r)
+	}
+}
+
+// codePoints counts those of the text that a raw JSON string stands for.
+func codePoints(raw []byte) int64 {
+	if len(raw) == 0 || raw[0] != '"' {
+		return 0
+	}
+	return int64(utf8.RuneCountInString(unquote(raw)))
+}
+
+// form reads what may stand in a JSON object or in a form: the kind of picture or
+// video that is asked for.
+func (q *Request) form(key string, value []byte, r Route) {
+	switch r.Endpoint {
+	case "openai.images", "openai.videos":
+	default:
+		return
+	}
+	switch key {
+	case "size", "resolution":
+		q.Size = readName(value)
+	case "quality":
+		q.Quality = readName(value)
+	case "seconds", "duration":
+		q.Seconds = readSeconds(value)
+	}
+}
