@@ -103,8 +103,11 @@ func prepare(t *testing.T, e exchange) prepared {
 	if !ok {
 		t.Fatalf("no dialect for %s", e.Endpoint)
 	}
-	path, _, _ := strings.Cut(e.Path, "?")
+	path, query, _ := strings.Cut(e.Path, "?")
 	route := d.Route(e.Method, path)
+	if q, ok := d.(dialect.Queried); ok {
+		route = q.RouteQuery(e.Method, path, query)
+	}
 	body := decoded(t, e.RequestBody, e.RequestEncoding)
 	req, err := d.Inspect(route, header(e.RequestHeaders, "content-type"), body)
 	if err != nil {

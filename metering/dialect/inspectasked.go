@@ -3,6 +3,8 @@ package dialect
 import (
 	"bytes"
 	"unicode/utf8"
+
+	"github.com/weirhq/weir/metering"
 )
 
 // namesModelOf reports whether the member of that key says which model is asked
@@ -47,7 +49,7 @@ func (q *Request) asked(key, value []byte, r Route) {
 	case "input", "text":
 		switch r.Endpoint {
 		case "openai.audio_speech", "deepgram.speak":
-			q.Characters = max(q.Characters, codePoints(value))
+			q.ask("characters", metering.NumberOf(codePoints(value)))
 		}
 	default:
 		q.form(string(key), value, r)
@@ -76,6 +78,20 @@ func (q *Request) form(key string, value []byte, r Route) {
 	case "quality":
 		q.Quality = readName(value)
 	case "seconds", "duration":
-		q.Seconds = readSeconds(value)
+		q.ask("video_seconds", readSeconds(value))
 	}
+}
+
+// ask keeps an amount that is asked for; of two with one name the last stands, as
+// in any JSON object.
+func (q *Request) ask(name string, n metering.Number) {
+	asked := quantities(q.Asked)
+	asked.put(name, n)
+	q.Asked = asked
+}
+
+// askedFor is the amount of that name that was asked for.
+func (q *Request) askedFor(name string) metering.Number {
+	asked := quantities(q.Asked)
+	return asked.of(name)
 }

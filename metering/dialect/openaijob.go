@@ -94,7 +94,7 @@ func (r *videoReader) event(name, data []byte) {
 func (r *videoReader) units(q Request, u *metering.Usage) {
 	seconds, size := r.seconds, r.size.String()
 	if seconds.IsZero() {
-		seconds = q.Seconds
+		seconds = q.askedFor("video_seconds")
 		addQuantity(u, "video_seconds", seconds)
 	}
 	if size == "" {

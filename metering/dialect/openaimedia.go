@@ -149,7 +149,7 @@ func (r *mediaReader) units(q Request, u *metering.Usage) {
 		addKind(u, "images", metering.NumberOf(r.images), quality, size)
 	case makesSpeech:
 		if r.counts.of("characters").IsZero() {
-			addQuantity(u, "characters", metering.NumberOf(q.Characters))
+			addQuantity(u, "characters", q.askedFor("characters"))
 		}
 	case makesTranscript:
 		heard := r.duration
