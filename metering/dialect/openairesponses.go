@@ -110,7 +110,7 @@ func (r *responsesReader) response(data []byte, final bool) {
 	if !c.enter('{') {
 		return
 	}
-	var usage, tools, output, failure, object []byte
+	var usage, tools, output, failure, object, background []byte
 	for key, ok := c.member(); ok; key, ok = c.member() {
 		switch string(key) {
 		case "id":
@@ -123,6 +123,8 @@ func (r *responsesReader) response(data []byte, final bool) {
 			r.finish.set(c.value())
 		case "object":
 			object = c.value()
+		case "background":
+			background = c.value()
 		case "usage":
 			usage = c.value()
 		case "tool_usage":
@@ -135,7 +137,7 @@ func (r *responsesReader) response(data []byte, final bool) {
 			c.value()
 		}
 	}
-	r.judge(object, failure)
+	r.judge(object, failure, string(background) == "true")
 	r.see(usage)
 	r.tools(tools)
 	if final {
@@ -143,10 +145,12 @@ func (r *responsesReader) response(data []byte, final bool) {
 	}
 }
 
-// judge takes the status of a response and its error.
-func (r *responsesReader) judge(object, failure []byte) {
+// judge takes the status of a response and its error. The usage of a response in
+// the background comes with the object when it is done, even if a stream of it was
+// cut; that of any other stream that was cut is lost.
+func (r *responsesReader) judge(object, failure []byte, background bool) {
 	status := r.finish.String()
-	r.deferred = status == "queued" || status == "in_progress"
+	r.deferred = (status == "queued" || status == "in_progress") && (background || !r.stream)
 	where := "response"
 	if !r.stream && string(object) != `"response"` {
 		where = "body"
