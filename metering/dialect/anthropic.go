@@ -22,6 +22,12 @@ func anthropicReader(e Endpoint) reader {
 		return &messagesReader{}
 	case "anthropic.count_tokens":
 		return &countReader{member: "input_tokens"}
+	case "anthropic.complete":
+		return &completeReader{}
+	case "anthropic.batches":
+		return &messageBatchReader{}
+	case "anthropic.batch_results":
+		return &messageResultsReader{}
 	default:
 		return &countReader{}
 	}
@@ -47,6 +53,10 @@ func (anthropic) Route(method, path string) Route {
 		switch segment {
 		case "messages":
 			return messagesRoute(method, rest)
+		case "complete":
+			if len(rest) == 0 {
+				return operation(method, "anthropic.complete")
+			}
 		case "models":
 			return anthropicModels(method, rest)
 		case "files", "skills", "organizations", "sessions", "agents", "environments", "experimental":

@@ -105,7 +105,17 @@ func (r *linesReader) event(_, data []byte) {
 
 func (r *linesReader) unknownField(_, _ []byte) {}
 
-func (r *linesReader) report(u *metering.Usage) reported { return r.sum.fill(u) }
+// lineCount implements lineReader.
+func (r *linesReader) lineCount() int { return r.sum.lines }
+
+// report gives the sum of the lines so far: only the end of the answer says that
+// there are no more.
+func (r *linesReader) report(u *metering.Usage) reported {
+	if r.sum.fill(u) == reportedNothing {
+		return reportedNothing
+	}
+	return reportedSoFar
+}
 
 // resultsReader reads a page of the results of a batch of xAI's.
 type resultsReader struct{ linesReader }

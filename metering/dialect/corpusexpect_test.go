@@ -83,7 +83,7 @@ func corrected(e exchange) expect {
 		// Twelve decimals are the resolution of a quantity.
 		x.Units = map[string]any{"upstream_inference_cost": "0.000497013333"}
 	}
-	return wanted(e, x)
+	return wantedOfAnthropic(e, wantedOfGoogle(e, wanted(e, x)))
 }
 
 // gatewayCost is the estimate that Pydantic's gateway adds to usage objects of
@@ -263,7 +263,8 @@ func (d *differing) quantities(u metering.Usage, x expect) {
 	for name, v := range x.Units {
 		switch name {
 		case "upstream_inference_cost", "counted_tokens", "characters", "requests", "pages_processed",
-			"predict_seconds", "video_seconds", "trained_tokens", "search_units":
+			"predict_seconds", "video_seconds", "trained_tokens", "search_units", "billable_characters",
+			"cached_content_tokens", "cached_content_seconds", "videos":
 			want[name] = plain(v)
 		case "duration_in_body":
 			// xAI bills by the second and has no usage: the length it states is what counts.
@@ -283,7 +284,7 @@ func (d *differing) quantities(u metering.Usage, x expect) {
 			// Inside the input, or of no use to a bill.
 		default:
 			if strings.HasPrefix(name, "server_side_tool_usage_details.") || strings.HasPrefix(name, "images.") ||
-				strings.HasPrefix(name, "video_seconds.") {
+				strings.HasPrefix(name, "video_seconds.") || strings.HasPrefix(name, "batch_requests.") {
 				want[name] = plain(v)
 				continue
 			}

@@ -22,6 +22,20 @@ func geminiReader(e Endpoint) reader {
 		return &contentReader{}
 	case "gemini.count_tokens":
 		return &countReader{member: "totalTokens"}
+	case "gemini.predict":
+		return &predictReader{}
+	case "gemini.batches":
+		return &batchReader{}
+	case "gemini.files_content":
+		return &batchFileReader{}
+	case "gemini.cached_contents":
+		return &cacheReader{}
+	case "gemini.files", "gemini.operations", "gemini.long_running":
+		return &objectReader{}
+	case "gemini.interactions":
+		return &interactionReader{}
+	case "gemini.interactions_retrieve":
+		return earlierReader{&interactionReader{}}
 	default:
 		return &countReader{}
 	}
@@ -48,7 +62,14 @@ func (gemini) Route(method, path string) Route {
 			return openAI{}.Route(method, "/"+strings.Join(segments[i+1:], "/"))
 		case "models", "tunedModels":
 			return geminiModels(method, path, segment, segments[i+1:])
-		case "files", "operations", "batches", "interactions", "corpora", "fileSearchStores", "reasoningEngines",
+		case "interactions":
+			return interactionRoute(method, segments[i+1:])
+		case "files":
+			if strings.HasSuffix(path, ":download") {
+				return stateful(method, "gemini.files_content")
+			}
+			return stateful(method, "gemini.files")
+		case "operations", "batches", "corpora", "fileSearchStores", "reasoningEngines",
 			"ragCorpora", "datasets", "tuningJobs", "batchPredictionJobs":
 			return stateful(method, Endpoint("gemini."+segment))
 		case "cachedContents":
@@ -67,7 +88,7 @@ func geminiModels(method, path, collection string, rest []string) Route {
 	if !ok {
 		switch {
 		case len(rest) > 1:
-			return stateful(method, "gemini.operations") // models/MODEL/operations/ID
+			return stateful(method, "gemini.long_running") // models/MODEL/operations/ID
 		case collection == "models" && (method == "GET" || method == "HEAD" || method == "OPTIONS"):
 			return Route{Endpoint: "gemini.models", Class: Free}
 		default:
@@ -87,11 +108,27 @@ func geminiModels(method, path, collection string, rest []string) Route {
 		r = stateful(method, "gemini.batches")
 	case "predictLongRunning", "fetchPredictOperation":
 		r = stateful(method, "gemini.long_running")
+	case "embedContent", "batchEmbedContents":
+		r = operation(method, "gemini.embed_content")
+	case "predict":
+		r = operation(method, "gemini.predict")
 	default:
-		r = Route{Endpoint: rawEndpoint} // embedContent and predict are not metered yet
+		r = Route{Endpoint: rawEndpoint}
 	}
 	r.Model = model
 	return r
+}
+
+// interactionRoute classifies what stands behind "interactions".
+func interactionRoute(method string, rest []string) Route {
+	switch {
+	case len(rest) == 0:
+		return operation(method, "gemini.interactions")
+	case len(rest) == 1 && method == "GET":
+		return stateful(method, "gemini.interactions_retrieve")
+	default:
+		return stateful(method, "gemini.interactions_change")
+	}
 }
 
 // modelVerb splits the last segment of a path, MODEL:verb behind "models" or

@@ -57,7 +57,7 @@ func readContentUsage(raw []byte, a *answer) contentUsage {
 // readMore reads the member key if it is no count: parts by modality, the tier.
 func (u *contentUsage) readMore(key []byte, c *cursor, a *answer) {
 	switch string(key) {
-	case "promptTokensDetails":
+	case "promptTokensDetails", "promptTokenDetails": // the latter of embeddings
 		u.promptBy = u.byModality(c)
 	case "cacheTokensDetails":
 		u.cachedBy = u.byModality(c)
@@ -135,6 +135,19 @@ func modalityOf(raw []byte) metering.Modality {
 	}
 }
 
+// normal brings the counts into the common form: thoughts are beside the
+// candidates, and what tools put into the prompt is beside the prompt.
+func (u *contentUsage) normal() normal {
+	n := normal{
+		input: u.prompt.n + u.tools.n, output: u.candidates.n + u.thoughts.n, total: u.total,
+		cacheRead: u.cached.n, reasoning: u.thoughts.n, cachedBy: u.cachedBy, generated: u.candidatesBy,
+	}
+	for m := range n.inputBy {
+		n.inputBy[m] = u.promptBy[m] + u.toolsBy[m]
+	}
+	return n
+}
+
 func (r *contentReader) report(u *metering.Usage) reported {
 	for _, f := range r.usage.flags {
 		u.Flag(f)
@@ -143,13 +156,7 @@ func (r *contentReader) report(u *metering.Usage) reported {
 		return reportedNothing
 	}
 	x := &r.usage
-	n := normal{
-		input: x.prompt.n + x.tools.n, output: x.candidates.n + x.thoughts.n, total: x.total,
-		cacheRead: x.cached.n, reasoning: x.thoughts.n, cachedBy: x.cachedBy, generated: x.candidatesBy,
-	}
-	for m := range n.inputBy {
-		n.inputBy[m] = x.promptBy[m] + x.toolsBy[m]
-	}
+	n := x.normal()
 	n.fill(u)
 	switch {
 	case x.candidates.bad, x.thoughts.bad:

@@ -57,7 +57,7 @@ func (q *Request) member(key, value []byte, r Route) {
 	switch string(key) {
 	case "stream":
 		q.Stream = r.Stream || string(value) == "true"
-	case "max_tokens", "max_completion_tokens", "max_output_tokens":
+	case "max_tokens", "max_completion_tokens", "max_output_tokens", "max_tokens_to_sample":
 		q.OutputCap = max(q.OutputCap, requested(value))
 	case "n", "best_of":
 		q.Choices = max(q.Choices, requested(value))

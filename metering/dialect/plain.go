@@ -37,7 +37,7 @@ func (s *scanner) plainTerminal() string {
 // document behind the other.
 func severalDocuments(e Endpoint) bool {
 	switch e {
-	case "ollama.chat", "ollama.generate", "openai.files_content":
+	case "ollama.chat", "ollama.generate", "openai.files_content", "anthropic.batch_results", "gemini.files_content":
 		return true
 	default:
 		return false
@@ -48,11 +48,17 @@ func severalDocuments(e Endpoint) bool {
 // its end says nothing of how the answer ended.
 func streamsArray(e Endpoint) bool { return strings.HasPrefix(string(e), "gemini.") }
 
+// lineReader is a reader of the results of a batch, a JSON document a line.
+type lineReader interface {
+	// lineCount is how many of the lines so far were results.
+	lineCount() int
+}
+
 // severalTerminal names the end of an answer of several documents.
 func (s *scanner) severalTerminal(a *answer) string {
-	lines, ok := s.read.(*linesReader)
+	lines, ok := s.read.(lineReader)
 	switch {
-	case ok && lines.sum.lines > 0:
+	case ok && lines.lineCount() > 0:
 		return "jsonl"
 	case s.doc.whole == 1 && !a.lines:
 		return "json"
