@@ -23,6 +23,11 @@ func fuzzCalls() []prepared {
 		call("openai", "/v1/responses", "text/event-stream"), call("openai", "/v1/responses", ""),
 		call("anthropic", "/v1/messages", "text/event-stream"), call("anthropic", "/v1/messages", ""),
 		call("gemini", "/v1beta/models/g:streamGenerateContent", ""), call("anthropic", "/v1/messages/count_tokens", ""),
+		call("gemini", "/v1beta/interactions", "text/event-stream"), call("gemini", "/v1beta/interactions", ""),
+		call("gemini", "/v1beta/publishers/google/models/g:predict", ""), call("gemini", "/v1beta/batches/b", ""),
+		call("gemini", "/v1beta/files/f:download", ""), call("gemini", "/v1beta/cachedContents", ""),
+		call("gemini", "/v1beta/operations/o", ""), call("anthropic", "/v1/complete", "text/event-stream"),
+		call("anthropic", "/v1/messages/batches/b/results", ""), call("anthropic", "/v1/messages/batches/b", ""),
 	}
 }
 

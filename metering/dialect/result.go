@@ -37,7 +37,8 @@ func (s *scanner) result(end End) metering.Usage {
 	u.State = s.judgeState(&u, got, end)
 	switch u.State {
 	case metering.UsagePartial, metering.UsageEstimated, metering.UsageUnknown:
-		if !s.count(&u, got) {
+		// How much the lines that a batch's results lack would say, nobody knows.
+		if _, lines := s.read.(lineReader); !lines && !s.count(&u, got) {
 			s.estimate(&u, got)
 		}
 	}
