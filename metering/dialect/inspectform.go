@@ -1,12 +1,14 @@
 package dialect
 
 import (
+	"bufio"
 	"bytes"
 	"errors"
 	"fmt"
 	"io"
 	"mime"
 	"mime/multipart"
+	"net/textproto"
 	"strings"
 
 	"github.com/tidwall/gjson"
@@ -46,8 +48,11 @@ func (q *Request) readForm(r Route, contentType string, body []byte) error {
 		if n == maxFormParts {
 			return fmt.Errorf("form has more than %d parts: %w", maxFormParts, metering.ErrInvalid)
 		}
-		name := part.FormName()
-		if name == "" || part.FileName() != "" && !strings.EqualFold(name, "model") {
+		name, kept, err := dispositionName(part.Header)
+		if err != nil {
+			return err
+		}
+		if name == "" || !kept {
 			continue
 		}
 		value, err := io.ReadAll(io.LimitReader(part, maxFormField))
@@ -62,6 +67,39 @@ func (q *Request) readForm(r Route, contentType string, body []byte) error {
 		q.Model = model.name
 	}
 	return nil
+}
+
+// formName reads the head of a part: its name, and whether it is a field that is
+// looked at.
+func formName(head []byte) (name string, kept bool, err error) {
+	h, err := textproto.NewReader(bufio.NewReader(bytes.NewReader(head))).ReadMIMEHeader()
+	if err != nil {
+		return "", false, fmt.Errorf("head of a part: %w", metering.ErrInvalid)
+	}
+	return dispositionName(h)
+}
+
+// dispositionName is formName of a head that has been read. A file that is called
+// model is a model to a server that does not care for the file's name. Two
+// dispositions are one to one reader and the other to the next.
+func dispositionName(h textproto.MIMEHeader) (name string, kept bool, err error) {
+	all := h["Content-Disposition"]
+	if len(all) > 1 {
+		return "", false, fmt.Errorf("part has two dispositions: %w", metering.ErrInvalid)
+	}
+	if len(all) == 0 {
+		return "", false, nil
+	}
+	disposition, params, err := mime.ParseMediaType(all[0])
+	if err != nil && strings.Contains(strings.ToLower(all[0]), "model") {
+		return "", false, fmt.Errorf("disposition of a part: %w", metering.ErrInvalid)
+	}
+	if err != nil || disposition != "form-data" {
+		return "", false, nil
+	}
+	name = params["name"]
+	_, file := params["filename"]
+	return name, !file || strings.EqualFold(name, "model"), nil
 }
 
 // field reads one field as the member of a JSON object that it would be.
