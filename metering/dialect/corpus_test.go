@@ -35,7 +35,8 @@ type exchange struct {
 
 // metered are the endpoints whose usage is counted, with the dialect that they
 // are called through.
-var metered = endpoints(openAIEndpoints, anthropicEndpoints, geminiEndpoints)
+var metered = endpoints(openAIEndpoints, anthropicEndpoints, geminiEndpoints,
+	cohereEndpoints, bedrockEndpoints)
 
 func endpoints(sets ...map[string]string) map[string]string {
 	all := map[string]string{}

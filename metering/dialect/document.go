@@ -172,10 +172,10 @@ func (d *documentReader) flush() {
 		d.sink.oversize()
 		return
 	}
-	d.sink.event(nil, bytes.TrimLeft(d.buf, ", \t\r\n"))
-	if d.buf = d.buf[:0]; d.many {
-		d.keyAt, d.keyEnd = 0, 0
+	if data := bytes.TrimLeft(d.buf, ", \t\r\n"); len(data) > 0 || !d.many {
+		d.sink.event(nil, data)
 	}
+	d.buf, d.keyAt, d.keyEnd = d.buf[:0], 0, 0
 }
 
 // close hands over what the end of the answer has left incomplete.

@@ -105,6 +105,52 @@ func googleStatus(status int) string {
 	}
 }
 
+// ErrorBody implements [Dialect]: a message alone, and no place for a code
+// (https://docs.cohere.com/reference/errors).
+func (cohere) ErrorBody(f Fault) ([]byte, string) {
+	return render(struct {
+		Message string `json:"message"`
+	}{f.Message})
+}
+
+// ErrorBody implements [Dialect]. AWS names the kind of an error in the header
+// x-amzn-ErrorType, or in the body's __type, which every SDK reads in its absence
+// (https://smithy.io/2.0/aws/protocols/aws-restjson1-protocol.html#operation-error-serialization).
+// The kinds are those of
+// https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_Converse.html#API_runtime_Converse_Errors.
+func (bedrock) ErrorBody(f Fault) ([]byte, string) {
+	return render(struct {
+		Type    string `json:"__type"`
+		Message string `json:"message"`
+	}{awsType(f.Status), f.Message})
+}
+
+// awsType is the kind of an error by its status. Of those SDKs try again what is
+// throttled, unavailable or internal, and nothing else.
+func awsType(status int) string {
+	switch status {
+	case 401, 403:
+		return "AccessDeniedException"
+	case 402:
+		return "ServiceQuotaExceededException"
+	case 404:
+		return "ResourceNotFoundException"
+	case 408, 504:
+		return "ModelTimeoutException"
+	case 409:
+		return "ConflictException"
+	case 429:
+		return "ThrottlingException"
+	case 503:
+		return "ServiceUnavailableException"
+	default:
+		if status < 500 {
+			return "ValidationException"
+		}
+		return "InternalServerException"
+	}
+}
+
 // render marshals an error object. Structs of strings and integers always can be.
 func render(v any) ([]byte, string) {
 	body, err := json.Marshal(v)

@@ -28,6 +28,9 @@ func fuzzCalls() []prepared {
 		call("gemini", "/v1beta/files/f:download", ""), call("gemini", "/v1beta/cachedContents", ""),
 		call("gemini", "/v1beta/operations/o", ""), call("anthropic", "/v1/complete", "text/event-stream"),
 		call("anthropic", "/v1/messages/batches/b/results", ""), call("anthropic", "/v1/messages/batches/b", ""),
+		call("cohere", "/v2/chat", "text/event-stream"), call("cohere", "/v1/chat", "application/stream+json"), call("cohere", "/v2/embed", ""),
+		call("bedrock", "/model/m/converse", ""), call("bedrock", "/model/m/converse-stream", "application/vnd.amazon.eventstream"),
+		call("bedrock", "/model/m/invoke", ""), call("bedrock", "/model/m/invoke-with-response-stream", "application/vnd.amazon.eventstream"),
 	}
 }
 

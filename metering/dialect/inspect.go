@@ -65,6 +65,14 @@ func (q *Request) member(key, value []byte, r Route) {
 		q.IncludeUsage = readInclude(value)
 	case "generationConfig", "generation_config":
 		q.readGeneration(value)
+	case "max_gen_len", "maxTokens": // bodies of InvokeModel
+		q.OutputCap = max(q.OutputCap, requested(value))
+	case "inferenceConfig", "textGenerationConfig": // Converse and Nova, Titan
+		for _, name := range [...]string{"maxTokens", "max_new_tokens", "maxTokenCount"} {
+			q.OutputCap = max(q.OutputCap, requested(rawMember(value, name)))
+		}
+	case "num_generations": // Cohere
+		q.Choices = max(q.Choices, requested(value))
 	default:
 		q.asked(key, value, r)
 	}

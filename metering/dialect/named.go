@@ -16,6 +16,10 @@ func Named(name string) (Dialect, bool) {
 		return byteSource{}, true
 	case "s3":
 		return s3{}, true
+	case "cohere":
+		return cohere{}, true
+	case "bedrock":
+		return bedrock{}, true
 	default:
 		return nil, false
 	}
@@ -34,6 +38,10 @@ func readerOf(r Route) reader {
 		return anthropicReader(r.Endpoint)
 	case "gemini":
 		return geminiReader(r.Endpoint)
+	case "cohere":
+		return cohereReader(r.Endpoint)
+	case "bedrock":
+		return bedrockReader(r.Endpoint, Response{})
 	default:
 		return &countReader{}
 	}

@@ -168,3 +168,9 @@ func (q *quantities) setAll(prefix string, v gjson.Result) {
 		return true
 	})
 }
+
+// replace sets a quantity, whatever it was.
+func (q *quantities) replace(with metering.Quantity) {
+	*q = slices.DeleteFunc(*q, func(have metering.Quantity) bool { return have.Name == with.Name })
+	q.add(with.Name, with.Amount)
+}

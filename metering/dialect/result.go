@@ -76,6 +76,9 @@ func (s *scanner) judgeState(u *metering.Usage, got reported, end End) metering.
 // awaitsFinal reports whether the API ends every whole stream with final counts,
 // so that a clean end without them is a cut all the same.
 func (s *scanner) awaitsFinal() bool {
+	if r, ok := s.read.(interface{ awaitsFinal() bool }); ok {
+		return r.awaitsFinal()
+	}
 	m, ok := s.read.(*messagesReader)
 	return ok && !m.final
 }

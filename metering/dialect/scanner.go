@@ -12,7 +12,8 @@ const (
 	framingUnknown framing = iota // nothing but blanks has come
 	framingEvents
 	framingDocument
-	framingOther // text, audio, HTML
+	framingOther  // text, audio, HTML
+	framingFrames // of an AWS event stream
 )
 
 // maxBlanks is how many blanks before the first event may matter.
@@ -32,6 +33,7 @@ type scanner struct {
 	word    int    // how many bytes of head are not leading blanks
 	sse     sseReader
 	doc     documentReader
+	frames  frameReader
 
 	seen   int64 // decoded bytes
 	binary bool  // of another framing, and no text
@@ -48,7 +50,7 @@ type headReader interface {
 // newScanner returns a scanner that feeds read.
 func newScanner(r Route, q Request, resp Response, read reader) *scanner {
 	s := &scanner{route: r, req: q, resp: resp, read: read}
-	s.sse.sink, s.doc.sink = s, s
+	s.sse.sink, s.doc.sink, s.frames.sink = s, s, s
 	s.doc.omit, s.doc.many = "data", severalDocuments(r.Endpoint)
 	a := read.state()
 	a.status = resp.Status
@@ -84,6 +86,8 @@ func (s *scanner) feed(p []byte) {
 		s.doc.feed(p)
 	case framingOther:
 		s.plain(p)
+	case framingFrames:
+		s.frames.feed(p)
 	}
 }
 
@@ -104,6 +108,9 @@ func (s *scanner) sniff(p []byte) []byte {
 				continue
 			case '{', '[':
 				s.framing = framingDocument
+				if !s.doc.many && s.manyObjects() {
+					s.doc.many, s.read.state().stream = true, true
+				}
 				return p[i:]
 			}
 		}
@@ -115,6 +122,11 @@ func (s *scanner) sniff(p []byte) []byte {
 			s.sse.feed(s.head)
 			s.head = nil
 			return p[i+1:]
+		case framingFrames:
+			s.read.state().stream = true
+			s.frames.feed(s.head[len(s.head)-s.word:])
+			s.head = nil
+			return p[i+1:]
 		case framingOther:
 			return p[i:]
 		}
@@ -122,10 +134,25 @@ func (s *scanner) sniff(p []byte) []byte {
 	return nil
 }
 
+// manyObjects reports whether an answer that begins as JSON is a sequence of
+// objects, usually a line each, and not one.
+func (s *scanner) manyObjects() bool {
+	switch contentType := s.resp.ContentType; {
+	case strings.Contains(contentType, "stream+json"):
+		return true
+	default:
+		return contentType == "" && s.resp.Status == 200 && s.req.Stream && s.route.Endpoint == "cohere.chat"
+	}
+}
+
 // judge tells from the first word what an answer that is no JSON is.
 func (s *scanner) judge(word []byte) framing {
 	if strings.Contains(s.resp.ContentType, "event-stream") {
 		return framingEvents
+	}
+	// A frame begins with its length, so below 16 MiB with a zero byte.
+	if strings.Contains(s.resp.ContentType, "amazon.eventstream") || word[0] == 0 && isBedrock(s.route.Endpoint) {
+		return framingFrames
 	}
 	open := framingOther
 	for _, field := range [...]string{"data:", "event:", "id:", "retry:", ":"} {
@@ -143,6 +170,21 @@ func (s *scanner) judge(word []byte) framing {
 func (s *scanner) event(name, data []byte) {
 	s.read.state().elements = s.doc.omitted
 	s.read.event(name, data)
+}
+
+// frame implements frameSink.
+func (s *scanner) frame(f *frame) {
+	if r, ok := s.read.(framedReader); ok {
+		r.frame(f)
+		return
+	}
+	s.lost = true
+}
+
+// framedReader is a reader of an API that answers in event streams of AWS.
+type framedReader interface {
+	reader
+	frame(f *frame)
 }
 
 func (s *scanner) unknownField(name, value []byte) { s.read.unknownField(name, value) }
