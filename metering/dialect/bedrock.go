@@ -1,8 +1,6 @@
 package dialect
 
-import (
-	"strings"
-)
+import "strings"
 
 // bedrock is the protocol of Amazon Bedrock: Converse, and InvokeModel with the
 // bodies of the models' own makers
@@ -12,7 +10,7 @@ type bedrock struct{}
 
 var (
 	_ Dialect = bedrock{}
-	_ Slashed = bedrock{}
+	_ Pathed  = bedrock{}
 )
 
 // Name implements [Dialect].
@@ -137,16 +135,4 @@ func bedrockCollection(method, segment string, rest []string) (Route, bool) {
 	default:
 		return Route{}, false
 	}
-}
-
-// Slashed implements [Slashed]: identifiers may be ARNs, which have slashes.
-func (bedrock) Slashed(before, segment string) bool {
-	if !strings.HasPrefix(segment, "arn:") && !strings.HasPrefix(segment, "arn%3A") && !strings.HasPrefix(segment, "arn%3a") {
-		return false
-	}
-	if before == "model" {
-		return true
-	}
-	_, ok := bedrockCollection("GET", before, nil)
-	return ok
 }

@@ -65,14 +65,14 @@ func TestRoute_ownProtocols(t *testing.T) {
 	}
 }
 
-// TestCanonicalFor: an encoded slash is canonical inside an identifier of the
-// dialect that has such, and nowhere else (S09).
-func TestCanonicalFor(t *testing.T) {
+// TestCanonicalPath_bedrock: an encoded slash is canonical inside an ARN, and
+// nowhere else (S09).
+func TestCanonicalPath_bedrock(t *testing.T) {
 	t.Parallel()
 	const arn = "arn%3Aaws%3Abedrock%3Aus-east-1%3A%3Afoundation-model%2Famazon.titan-tg1-large"
 	for _, tt := range []struct {
 		path            string
-		bedrock, openAI bool
+		bedrock, others bool
 	}{
 		{"/v1/chat/completions", true, true},
 		{"/model/amazon.titan-v1%3A0/invoke", true, true},
@@ -100,11 +100,12 @@ func TestCanonicalFor(t *testing.T) {
 		{"", false, false},
 		{"model/arn%3Ax%2Fy/invoke", false, false},
 	} {
-		for name, want := range map[string]bool{"bedrock": tt.bedrock, "openai": tt.openAI, "cohere": tt.openAI} {
-			d, _ := dialect.Named(name)
-			if got := dialect.CanonicalFor(d, []byte(tt.path)); got != want {
-				t.Errorf("%s %s: canonical is %v", name, tt.path, got)
-			}
+		d, _ := dialect.Named("bedrock")
+		if got := d.(dialect.Pathed).CanonicalPath([]byte(tt.path)); got != tt.bedrock {
+			t.Errorf("%s: canonical to Bedrock is %v", tt.path, got)
+		}
+		if got := dialect.CanonicalPath([]byte(tt.path)); got != tt.others {
+			t.Errorf("%s: canonical is %v", tt.path, got)
 		}
 	}
 }

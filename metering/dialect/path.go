@@ -1,7 +1,5 @@
 package dialect
 
-import "strings"
-
 // CanonicalPath reports whether a request path, without its query, can mean only
 // one thing to us and to an upstream: absolute, no empty or dot segments, no
 // bytes that parsers treat differently, and percent-encoding only where it is
@@ -80,40 +78,4 @@ func hex(c byte) (byte, bool) {
 	default:
 		return 0, false
 	}
-}
-
-// Slashed is a dialect of an API whose identifiers may have slashes, which its
-// paths carry percent-encoded.
-type Slashed interface {
-	Dialect
-
-	// Slashed reports whether the segment that follows the one named before is an
-	// identifier that may have encoded slashes.
-	Slashed(before, segment string) bool
-}
-
-// CanonicalFor is CanonicalPath for a path of d's API, without the segment that
-// named the upstream: an encoded slash is allowed in identifiers where d says
-// so, if what it separates would be canonical segments of their own. No server
-// then comes to another path by decoding it but to one below that identifier.
-func CanonicalFor(d Dialect, path []byte) bool {
-	if CanonicalPath(path) {
-		return true
-	}
-	s, ok := d.(Slashed)
-	if !ok || len(path) == 0 || path[0] != '/' {
-		return false
-	}
-	segments := strings.Split(string(path[1:]), "/")
-	for i := 1; i < len(segments); i++ {
-		if !s.Slashed(segments[i-1], segments[i]) {
-			continue
-		}
-		decoded := strings.NewReplacer("%2F", "/", "%2f", "/").Replace(segments[i])
-		if strings.HasSuffix(decoded, "/") {
-			return false
-		}
-		segments[i] = decoded
-	}
-	return CanonicalPath([]byte("/" + strings.Join(segments, "/")))
 }
