@@ -38,6 +38,7 @@ import (
 	"github.com/weirhq/weir/metering/sqlstore"
 	"github.com/weirhq/weir/proxy"
 	"github.com/weirhq/weir/proxy/api"
+	"github.com/weirhq/weir/proxy/awssign"
 	"github.com/weirhq/weir/proxy/console"
 	"github.com/weirhq/weir/proxy/page"
 	"github.com/weirhq/weir/proxy/portal"
@@ -559,7 +560,20 @@ func upstream(t config.Target) (proxy.Upstream, error) {
 	for _, c := range t.Credentials {
 		u.Credentials = append(u.Credentials, c.Key.Reveal())
 	}
+	if t.Sign.Set() {
+		if u.Signer, err = signer(t.Sign); err != nil {
+			return proxy.Upstream{}, fmt.Errorf("upstream %s: %w", t.Name, err)
+		}
+	}
 	return u, nil
+}
+
+// signer returns what signs the calls of an upstream.
+func signer(s config.Sign) (proxy.Signer, error) {
+	return awssign.New(awssign.Options{
+		Service: s.Service, Region: s.Region,
+		AccessKeyID: s.AccessKeyID.Reveal(), SecretAccessKey: s.SecretAccessKey.Reveal(), SessionToken: s.SessionToken.Reveal(),
+	})
 }
 
 // speaking returns the dialect of an upstream.

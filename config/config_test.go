@@ -189,7 +189,9 @@ func TestLoad_Example(t *testing.T) {
 		t.Fatal(err)
 	}
 	text := strings.ReplaceAll(string(b), "/run/secrets/gemini-api-key", secret)
-	got := mustLoad(t, text, env{"OPENAI_API_KEY": "o", "ANTHROPIC_API_KEY": "a"})
+	got := mustLoad(t, text, env{
+		"OPENAI_API_KEY": "o", "ANTHROPIC_API_KEY": "a", "AWS_ACCESS_KEY_ID": "AKID", "AWS_SECRET_ACCESS_KEY": "s",
+	})
 
 	if k := got.Upstreams["gemini"].Credentials[0].Key.Reveal(); k != "g-key" {
 		t.Errorf("the key from the file is %q", k)

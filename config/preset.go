@@ -46,14 +46,11 @@ const (
 	dialectCustom    = "custom"
 )
 
-// dialects are the wire protocols this version reads, plannedDialects those the
-// configuration already has names for.
+// dialects are the wire protocols this version reads.
 func dialects() []string {
-	return []string{dialectOpenAI, dialectAnthropic, dialectGemini, dialectBytes, dialectS3, dialectCustom}
-}
-
-func plannedDialects() []string {
-	return []string{dialectCohere, dialectBedrock}
+	return []string{
+		dialectOpenAI, dialectAnthropic, dialectGemini, dialectCohere, dialectBedrock, dialectBytes, dialectS3, dialectCustom,
+	}
 }
 
 // compatiblePreset is the preset of an upstream that is no known vendor.

@@ -44,11 +44,16 @@ func ownProtocols() []Preset {
 		{
 			Name: "cohere", Title: "Cohere", Dialect: dialectCohere, Provider: "cohere",
 			BaseURL: "https://api.cohere.com", Header: headerAuthorization, Scheme: schemeBearer, IncludeUsage: UsageEstimate,
-			Quirks: []string{"Its OpenAI-compatible endpoint works: dialect: openai with base_url: https://api.cohere.ai/compatibility."},
+			Quirks: []string{"Clients of its OpenAI-compatible API add /compatibility/v1 to the upstream's path."},
 		},
 		{
 			Name: "bedrock", Title: "Amazon Bedrock", Dialect: dialectBedrock, Provider: "bedrock",
 			Example: "https://bedrock-runtime.us-east-1.amazonaws.com", Header: headerAuthorization, Scheme: schemeBearer, IncludeUsage: UsageEstimate,
+			Quirks: []string{
+				"A credential is an API key of Bedrock (AWS_BEARER_TOKEN_BEDROCK); with sign instead, calls are signed with IAM keys.",
+				"SDKs of AWS are given the Weir key as their bearer token, and the upstream's URL as their endpoint.",
+				"Hosts of bedrock-mantle speak OpenAI and Anthropic, with this preset too.",
+			},
 		},
 	}
 }

@@ -3,6 +3,7 @@ package config_test
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -17,6 +18,15 @@ func TestLoad_Problems(t *testing.T) {
 		t.Fatal(err)
 	}
 	up := func(fields string) string { return "upstreams: {openai: {credentials: [{key: k}], " + fields + "}}" }
+	signed := func(field string) string {
+		fields := []string{"service: bedrock", "region: us-east-1", "access_key_id: AKIDEXAMPLE", "secret_access_key: s"}
+		name, _, _ := strings.Cut(field, ":")
+		fields = slices.DeleteFunc(fields, func(f string) bool { return strings.HasPrefix(f, name+":") })
+		if field != "" {
+			fields = append(fields, field)
+		}
+		return "upstreams: {bedrock: {base_url: 'https://bedrock-runtime.us-east-1.amazonaws.com', sign: {" + strings.Join(fields, ", ") + "}}}"
+	}
 	for _, tt := range []struct {
 		name, text string
 		want       []string
@@ -82,14 +92,23 @@ func TestLoad_Problems(t *testing.T) {
 		{"name of an API path", "upstreams: {v1: {preset: openai, credentials: [{key: k}]}}", []string{"upstreams.v1: cannot be a name"}},
 		{"name that is no segment", "upstreams: {'Open AI': {preset: openai, credentials: [{key: k}]}}", []string{"upstreams.Open AI: a name has"}},
 		{"unknown preset", up("preset: opnai"), []string{"upstreams.openai.preset: no such vendor; did you mean openai?"}},
-		{"unknown dialect", up("dialect: openia"), []string{"upstreams.openai.dialect: want openai, anthropic, gemini, bytes, s3 or custom; did you mean openai?"}},
+		{"unknown dialect", up("dialect: openia"), []string{"upstreams.openai.dialect: want openai, anthropic, gemini, cohere, bedrock, bytes, s3 or custom; did you mean openai?"}},
 		{"custom without quantities", "upstreams: {search: {base_url: 'https://h', dialect: custom}}", []string{"upstreams.search.quantities: is missing: dialect custom counts"}},
 		{"quantities nobody uses", "upstreams: {files: {base_url: 'https://h/v1', dialect: bytes, quantities: [{name: a, path: b}], routes: [{path: /}], model_path: m}}", []string{
 			"upstreams.files.quantities: is for dialect: custom", "upstreams.files.routes: is for dialect: custom", "upstreams.files.model_path: is for dialect: custom",
 		}},
 		{"name of an event", "upstreams: {files: {base_url: 'https://h', dialect: bytes, event: 'a b'}}", []string{"upstreams.files.event: a name has"}},
-		{"dialect of a later version", up("dialect: bedrock"), []string{"upstreams.openai.dialect: this version does not read bedrock yet"}},
-		{"vendor of a later version", "upstreams: {cohere: {credentials: [{key: k}]}}", []string{"upstreams.cohere.dialect: this version does not read cohere yet; it reads openai, anthropic, gemini, bytes, s3 or custom. Cohere's"}},
+		{"signing for another region", signed("region: eu-west-1"), []string{"upstreams.bedrock.sign.region: is not the region of base_url"}},
+		{"signing without a secret", signed("secret_access_key: ''"), []string{"upstreams.bedrock.sign.secret_access_key: is missing"}},
+		{"signing without anything else", "upstreams: {bedrock: {base_url: 'https://h', sign: {service: bedrock}}}", []string{
+			"upstreams.bedrock.sign.region: want a region", "upstreams.bedrock.sign.access_key_id: is missing", "upstreams.bedrock.sign.secret_access_key: is missing",
+		}},
+		{"signing for no service", signed("service: 'Bed rock'"), []string{"upstreams.bedrock.sign.service: want the name that AWS signs for"}},
+		{"a key of AWS with a line end", signed(`access_key_id: "AKID
+"`), []string{"upstreams.bedrock.sign.access_key_id: has a space"}},
+		{"signed and with a key", strings.Replace(signed(""), "sign:", "credentials: [{key: k}], sign:", 1), []string{"upstreams.bedrock.sign: and credentials exclude each other"}},
+		{"signed, and the client's own", strings.Replace(signed(""), "sign:", "auth: client, sign:", 1), []string{"upstreams.bedrock.sign: would never be used with auth: client"}},
+		{"a field that signing has not", signed("profile: x"), []string{"upstreams.bedrock.sign.profile"}},
 		{"no base URL", "upstreams: {mine: {credentials: [{key: k}]}}", []string{"upstreams.mine.base_url: is missing"}},
 		{"vendor without a fixed address", "upstreams: {azure: {credentials: [{key: k}]}}", []string{"upstreams.azure.base_url: is missing; Azure OpenAI has no fixed address, it looks like https://RESOURCE"}},
 		{"base URL without a scheme", up("base_url: api.openai.com"), []string{"upstreams.openai.base_url: want http:// or https://"}},

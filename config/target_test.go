@@ -1,6 +1,7 @@
 package config_test
 
 import (
+	"fmt"
 	"net/url"
 	"strings"
 	"testing"
@@ -47,8 +48,7 @@ func TestPresets(t *testing.T) {
 	}
 }
 
-// TestPresets_AllLoad: each vendor works by its name alone, but for those whose
-// protocol this version does not read.
+// TestPresets_AllLoad: each vendor works by its name alone.
 func TestPresets_AllLoad(t *testing.T) {
 	t.Parallel()
 	for _, p := range config.Presets() {
@@ -56,17 +56,37 @@ func TestPresets_AllLoad(t *testing.T) {
 		if p.BaseURL == "" {
 			text += ", base_url: '" + p.Example + "'"
 		}
-		got := problems(t, text+"}}", nil)
-		switch p.Dialect {
-		case "openai", "anthropic", "gemini":
-			if len(got) > 0 {
-				t.Errorf("%s: %v", p.Name, got)
-			}
-		default:
-			if len(got) != 1 || !strings.Contains(got[0], "does not read "+p.Dialect+" yet") {
-				t.Errorf("%s: got %v, want that this version does not read it", p.Name, got)
+		if got := problems(t, text+"}}", nil); len(got) > 0 {
+			t.Errorf("%s: %v", p.Name, got)
+		}
+	}
+}
+
+// TestSign: a signed upstream needs no credential, and its keys are never shown.
+func TestSign(t *testing.T) {
+	t.Parallel()
+	c := mustLoad(t, `
+upstreams:
+  bedrock:
+    base_url: https://bedrock-runtime.us-east-1.amazonaws.com
+    sign: {service: bedrock, region: us-east-1, access_key_id: "${ID}", secret_access_key: "${KEY}", session_token: "${TOKEN}"}
+`, env{"ID": "AKIDEXAMPLE", "KEY": "wJalrXUtnFEMI", "TOKEN": "FwoGZXIvYXdz"})
+	target := c.Targets()[0]
+	if s := target.Sign; !s.Set() || s.AccessKeyID.Reveal() != "AKIDEXAMPLE" || s.SecretAccessKey.Reveal() != "wJalrXUtnFEMI" || s.SessionToken.Reveal() != "FwoGZXIvYXdz" {
+		t.Errorf("sign is %+v", s)
+	}
+	if target.Dialect != "bedrock" || target.ClientPath() != "/bedrock" {
+		t.Errorf("dialect %s at %s", target.Dialect, target.ClientPath())
+	}
+	for _, shown := range []string{fmt.Sprintf("%v %+v %#v", target, target, target), fmt.Sprint(c)} {
+		for _, secret := range []string{"AKIDEXAMPLE", "wJalrXUtnFEMI", "FwoGZXIvYXdz"} {
+			if strings.Contains(shown, secret) {
+				t.Errorf("%q is shown", secret)
 			}
 		}
+	}
+	if (config.Sign{}).Set() {
+		t.Error("nothing is signed by default")
 	}
 }
 

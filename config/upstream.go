@@ -14,8 +14,8 @@ type Upstream struct {
 	// vendor, else "openai-compatible". `weir upstream presets` lists them.
 	Preset string `yaml:"preset"`
 
-	// Dialect is the wire protocol: openai, anthropic, gemini; for upstreams that
-	// are no LLM: "bytes", which counts requests, bytes and time of any HTTP API,
+	// Dialect is the wire protocol: openai, anthropic, gemini, cohere, bedrock; for
+	// upstreams that are no LLM: "bytes", which counts requests, bytes and time of any HTTP API,
 	// "s3", which knows the operations of S3 besides, and "custom", which counts
 	// what Quantities says. Default: the preset's.
 	Dialect string `yaml:"dialect"`
@@ -25,9 +25,13 @@ type Upstream struct {
 	Provider string `yaml:"provider"`
 
 	// Credentials are the operator's keys for this provider; calls take turns.
-	// Required, unless Auth is client or the upstream is of a kind that may need
-	// none: a server of one's own, or no LLM. They are sent to this upstream only and never printed.
+	// Required, unless Auth is client, calls are signed, or the upstream is of a
+	// kind that may need none: a server of one's own, or no LLM. They are sent to
+	// this upstream only and never printed.
 	Credentials []Credential `yaml:"credentials"`
+
+	// Sign signs calls for AWS instead of sending one of Credentials. Default: none.
+	Sign Sign `yaml:"sign"`
 
 	// KeyHeader is the header that carries the credential, and KeyScheme the word
 	// before it. Default: the preset's; Authorization and Bearer for the dialects

@@ -35,6 +35,7 @@ func (c Config) upstream(p *problems, name string) {
 	}
 	checkSource(p, path, t)
 	checkAuth(p, path, t)
+	checkSign(p, path, t)
 	choice(p, path+".include_usage", t.IncludeUsage, UsageSplice, UsageLeave, UsageEstimate, UsageRefuse)
 	checkTimeouts(p, path+".timeouts", u.Timeouts)
 	if u.MaxConns < 1 {
@@ -57,16 +58,7 @@ func checkDialect(p *problems, path string, t Target) bool {
 	if slices.Contains(dialects(), t.Dialect) {
 		return true
 	}
-	where := path + ".dialect"
-	if slices.Contains(plannedDialects(), t.Dialect) {
-		message := "this version does not read " + t.Dialect + " yet; it reads " + oneOf(dialects())
-		if t.Dialect == dialectCohere {
-			message += `. Cohere's OpenAI-compatible endpoint works: dialect: openai, base_url: https://api.cohere.ai/compatibility`
-		}
-		p.add(where, message)
-		return false
-	}
-	p.add(where, "want "+oneOf(dialects())+didYouMean(t.Dialect, dialects()))
+	p.add(path+".dialect", "want "+oneOf(dialects())+didYouMean(t.Dialect, dialects()))
 	return false
 }
 
@@ -149,7 +141,7 @@ func checkAuth(p *problems, path string, t Target) {
 	switch {
 	case (t.Auth == AuthClient || t.Auth == AuthObserve) && len(t.Credentials) > 0:
 		p.add(path+".credentials", "would never be used with auth: "+t.Auth)
-	case t.Auth == AuthWeir && len(t.Credentials) == 0 && !t.Preset.KeyOptional:
+	case t.Auth == AuthWeir && len(t.Credentials) == 0 && !t.Preset.KeyOptional && !t.Sign.Set():
 		p.add(path+".credentials", `is missing; write [{key: "${NAME_OF_A_VARIABLE}"}], or auth: client if clients bring their own`)
 	}
 }

@@ -34,7 +34,10 @@ func (x *exchange) forward() *refusal {
 // a second time only if not a byte of it was written: then the connection had
 // been closed before it was used.
 func (x *exchange) send() *refusal {
-	if x.d.head = x.build(x.d.head[:0]); len(x.d.head)+len(x.body.bytes()) <= largeBuffer && x.stream == nil && !x.chunks() {
+	if err := x.rebuild(); err != nil {
+		return x.unsignable(err)
+	}
+	if len(x.d.head)+len(x.body.bytes()) <= largeBuffer && x.stream == nil && !x.chunks() && x.up.Signer == nil {
 		x.d.head = append(x.d.head, x.body.bytes()...)
 		x.s.pools.releaseBody(x.body)
 		x.body = nil
@@ -52,6 +55,11 @@ func (x *exchange) send() *refusal {
 		}
 		x.w.dead = true
 		x.detach()
+		if x.up.Signer != nil {
+			if err := x.rebuild(); err != nil {
+				return x.unsignable(err)
+			}
+		}
 	}
 	if f := x.sendBody(); f != nil {
 		return f
@@ -126,7 +134,8 @@ func (x *exchange) sendFailed(cause error) *refusal {
 }
 
 // build writes the head for the upstream in one pass over the client's.
-func (x *exchange) build(b []byte) []byte {
+func (x *exchange) build(b []byte) ([]byte, error) {
+	start := len(b)
 	b = append(b, x.req.method...)
 	b = append(b, ' ')
 	b = append(b, x.up.basePath...)
@@ -160,7 +169,8 @@ func (x *exchange) build(b []byte) []byte {
 	case x.req.framing != noBody:
 		b = appendLength(b, int64(len(x.body.bytes())))
 	}
-	return append(b, "\r\n"...)
+	b, err := x.sign(b, start)
+	return append(b, "\r\n"...), err
 }
 
 // chunks reports whether the body goes on in chunks: one that is not held whole,
@@ -184,7 +194,7 @@ func (x *exchange) forwarded(f field) bool {
 	case acceptEncoding:
 		return !x.unsplices()
 	default:
-		return true
+		return !x.replaced(f.name)
 	}
 }
 

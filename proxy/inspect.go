@@ -36,12 +36,15 @@ func (x *exchange) inspect() *refusal {
 		return f
 	}
 	x.body = x.s.pools.body()
-	if err := u.hold(x.body, x.s.o.Inspect); err != nil {
+	if err := u.hold(x.body, x.holds()); err != nil {
 		return uploadFailed(err)
 	}
 	if u.done {
 		x.unread = false
 		return x.understand(x.body.b)
+	}
+	if x.up.Signer != nil {
+		return tooLargeToSign()
 	}
 	x.stream = u
 	x.glance()

@@ -80,6 +80,10 @@ type Upstream struct {
 	KeyScheme   string
 	Credentials []string
 
+	// Signer signs calls in place of a credential; fields of a signature that the
+	// client sent are dropped. nil: nothing is signed.
+	Signer Signer
+
 	ClientAuth bool // the client's own credential passes; its Weir key is in X-Weir-Key
 	// Observer is a Weir key that stands for calls that bring none, and makes the
 	// upstream one that is only watched: nothing is refused. It needs ClientAuth,

@@ -115,6 +115,9 @@ func (u *upstream) prepareKey() error {
 	default:
 		return fmt.Errorf("include usage %q: %w", u.IncludeUsage, metering.ErrInvalid)
 	}
+	if u.Signer != nil && (u.ClientAuth || len(u.Credentials) > 0) {
+		return fmt.Errorf("signed, and with a credential too: %w", metering.ErrInvalid)
+	}
 	if len(u.Credentials) == 0 {
 		return nil
 	}
