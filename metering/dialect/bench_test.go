@@ -141,3 +141,28 @@ func BenchmarkSplice(b *testing.B) {
 		})
 	}
 }
+
+// BenchmarkSession is one message of a socket: a delta of text, and one of audio
+// of the length that OpenAI sends.
+func BenchmarkSession(b *testing.B) {
+	audio := strings.Repeat("UklGRgAA", 1000)
+	for _, c := range []struct{ name, dialect, path, begin, message string }{
+		{"text", "openai", "/v1/realtime", `{"type":"response.created","response":{"id":"r"}}`,
+			`{"type":"response.output_audio_transcript.delta","event_id":"event_1","response_id":"r","item_id":"i","output_index":0,"content_index":0,"delta":"Hello"}`},
+		{"audio", "openai", "/v1/realtime", `{"type":"response.created","response":{"id":"r"}}`,
+			`{"type":"response.output_audio.delta","event_id":"event_1","response_id":"r","item_id":"i","output_index":0,"content_index":0,"delta":"` + audio + `"}`},
+		{"live", "gemini", "/ws/google.ai.generativelanguage.v1beta.GenerativeService.BidiGenerateContent", `{"setupComplete":{}}`,
+			`{"serverContent":{"modelTurn":{"parts":[{"inlineData":{"mimeType":"audio/pcm;rate=24000","data":"` + audio + `"}}]}}}`},
+	} {
+		b.Run(c.name, func(b *testing.B) {
+			s := openSocket(b, c.dialect, c.path)
+			s.Received([]byte(c.begin), false)
+			p := []byte(c.message)
+			b.SetBytes(int64(len(p)))
+			b.ReportAllocs()
+			for b.Loop() {
+				s.Received(p, false)
+			}
+		})
+	}
+}

@@ -7,10 +7,13 @@ import "github.com/weirhq/weir/metering"
 type liveReader struct{ contentReader }
 
 func (r *liveReader) event(_, data []byte) {
-	m, ok := readLive(data)
-	if !ok {
-		return
+	if m, ok := readLive(data); ok {
+		r.take(&m)
 	}
+}
+
+// take reads a message of the turn.
+func (r *liveReader) take(m *liveMessage) {
 	if !isNull(m.turn) {
 		c := cursor{b: m.turn}
 		r.content(&c)

@@ -45,6 +45,7 @@ type liveSession struct {
 	// late is a turn that is complete but for its usage, which may be in the next
 	// message.
 	late bool
+	read *liveReader   // of the open turn
 	said contentReader // counts what the client says
 }
 
@@ -122,14 +123,16 @@ func (s *liveSession) Received(p []byte, binary bool) []Turn {
 		}
 		q := s.ask
 		q.BodyBytes = s.context
-		t = newTurn(s.route, q, &liveReader{})
+		s.read = &liveReader{}
+		t = newTurn(s.route, q, s.read)
 		s.turns.begin(t)
 	}
-	t.see(p)
+	t.scan.seen += int64(len(p))
+	s.read.take(&m)
 	if !m.complete && !s.late {
 		return ended
 	}
-	if s.late = !t.scan.read.(*liveReader).usage.given(); s.late {
+	if s.late = !s.read.usage.given(); s.late {
 		return ended
 	}
 	return append(ended, s.end(t))
