@@ -84,7 +84,7 @@ func (s *lineSum) fill(u *metering.Usage) reported {
 	if s.several {
 		u.Model = "" // no one model's price is that of the sum
 	}
-	return reportedAll
+	return reportedSoFar // a cut file has more lines
 }
 
 // linesReader reads the output file of a batch: JSON lines.

@@ -18,7 +18,17 @@ func fuzzCalls() []prepared {
 		e := exchange{ID: path, Status: 200, Headers: map[string]string{"content-type": contentType}}
 		return prepared{e, d, d.Route("POST", path), dialect.Request{BodyBytes: 400, OutputCap: 100, Choices: 2}, nil}
 	}
+	get := func(path string) prepared {
+		p := call("openai", path, "")
+		p.route = p.dialect.Route("GET", path)
+		return p
+	}
 	return []prepared{
+		call("openai", "/v1/images/generations", ""), call("openai", "/v1/audio/speech", "audio/mpeg"), call("openai", "/v1/audio/transcriptions", ""),
+		call("openai", "/v1/batches", ""), get("/v1/batches/b"), get("/v1/batches/b/results"), get("/v1/files/f/content"), call("openai", "/v1/threads/t/runs", ""),
+		call("openai", "/v1/videos", ""), call("openai", "/v1/rerank", ""), call("openai", "/v1/ocr", ""), call("openai", "/v1/listen", ""),
+		call("openai", "/v1/predictions", ""), call("openai", "/ml/v1/text/generation_stream", ""), call("openai", "/api/chat", "application/x-ndjson"),
+		call("openai", "/api/generate", ""), call("openai", "/completion", ""), call("openai", "/", ""),
 		call("openai", "/v1/chat/completions", "text/event-stream"), call("openai", "/v1/chat/completions", ""),
 		call("openai", "/v1/responses", "text/event-stream"), call("openai", "/v1/responses", ""),
 		call("anthropic", "/v1/messages", "text/event-stream"), call("anthropic", "/v1/messages", ""),

@@ -21,7 +21,7 @@ func (r *nativeReader) event(_, data []byte) {
 		return
 	}
 	var usage, details, timings []byte
-	stop := false
+	stop, counted := false, false
 	eachMember(data, func(key, value []byte) {
 		switch string(key) {
 		case "model", "model_version":
@@ -40,12 +40,16 @@ func (r *nativeReader) event(_, data []byte) {
 			r.input = rawCount(value)
 		case "tokens_predicted", "num_tokens_generated":
 			r.output = rawCount(value)
+			counted = true
 		case "error":
 			r.fail(r.where(), value)
 		default:
 			r.shown(key, value)
 		}
 	})
+	if counted {
+		r.textThen = r.text
+	}
 	r.see(usage)
 	r.details(details)
 	r.finished(stop, timings)
@@ -70,7 +74,7 @@ func (r *nativeReader) shown(key, value []byte) {
 }
 
 // details reads what text-generation-inference says when it was asked for
-// details: the output, and the tokens of the input only on a further request.
+// details: the output, and the input in a stream or on a further request.
 func (r *nativeReader) details(raw []byte) {
 	if len(raw) == 0 || raw[0] != '{' {
 		return
@@ -79,17 +83,23 @@ func (r *nativeReader) details(raw []byte) {
 	if n := readCount(v.Get("generated_tokens")); n.set {
 		r.output = count{n: min(r.output.n+n.n, maxCount), set: true}
 	}
+	read := readCount(v.Get("input_length"))
 	if n := v.Get("prefill.#").Int(); n > 0 {
-		r.input = count{n: min(r.input.n+n, maxCount), set: true}
+		read = count{n: n, set: true}
+	}
+	if read.set {
+		r.input = count{n: min(r.input.n+read.n, maxCount), set: true}
+	}
+	if r.stream {
+		r.final = true
+		r.end("generated_text")
 	}
 }
 
 // finished takes the end of an answer of llama.cpp, whose prompt is counted with
 // what of it was in the cache.
 func (r *nativeReader) finished(stop bool, timings []byte) {
-	if r.input.set || r.output.set {
-		r.final = !r.stream || stop
-	}
+	r.final = r.final || !r.stream || stop
 	if len(timings) > 0 {
 		r.cached = readCount(gjson.ParseBytes(timings).Get("cache_n"))
 	}

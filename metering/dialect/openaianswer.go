@@ -80,8 +80,10 @@ type earlierReader struct{ reader }
 
 func (r earlierReader) report(u *metering.Usage) reported {
 	got := r.reader.report(u)
-	if got != reportedNothing {
-		u.Flag(metering.FlagEarlierRequest)
+	if got == reportedNothing {
+		u.Quantities = nil // what was asked for is counted where it was
+		return got
 	}
+	u.Flag(metering.FlagEarlierRequest)
 	return got
 }

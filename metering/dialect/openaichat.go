@@ -14,8 +14,9 @@ import (
 // without choices is not the usage chunk: Azure begins with one.
 type chatReader struct {
 	answer
-	usage openAIUsage
-	split []modelUsage
+	usage  openAIUsage
+	split  []modelUsage
+	beside chatBeside
 }
 
 func (r *chatReader) event(name, data []byte) {
@@ -27,7 +28,7 @@ func (r *chatReader) event(name, data []byte) {
 	if !c.enter('{') {
 		return
 	}
-	var usage, breakdown, object []byte
+	var usage, breakdown, object, timings []byte
 	for key, ok := c.member(); ok; key, ok = c.member() {
 		switch string(key) {
 		case "choices":
@@ -46,6 +47,8 @@ func (r *chatReader) event(name, data []byte) {
 			r.tier.set(c.value())
 		case "object":
 			object = c.value()
+		case "timings":
+			timings = c.value()
 		case "error":
 			r.fail(r.where(), c.value())
 		default:
@@ -53,6 +56,7 @@ func (r *chatReader) event(name, data []byte) {
 		}
 	}
 	r.see(usage)
+	r.time(timings)
 	r.breakdown(breakdown)
 	r.failNamed(name, data)
 	if string(object) == `"chat.completion.done"` {
@@ -151,6 +155,8 @@ func (r *chatReader) choice(c *cursor) {
 			r.text += textBytes(c.value())
 		case "finish_reason":
 			r.finish.set(c.value())
+		case "usage":
+			r.beside.keep(&r.beside.choice, c.value())
 		case "error":
 			r.fail("choice", c.value())
 		default:
@@ -247,10 +253,14 @@ func (r *chatReader) report(u *metering.Usage) reported {
 	for _, f := range r.usage.flags {
 		u.Flag(f)
 	}
-	if !r.usage.given() {
+	full, got := r.beside.complete(r.usage, r.err != nil)
+	switch {
+	case got != reportedNothing:
+		return r.reportBeside(u, full, got)
+	case !full.given():
 		return reportedNothing
 	}
-	r.usage.normal.fill(u)
+	full.normal.fill(u)
 	if r.stream && r.objects > 1 {
 		u.Flag(metering.FlagRepeated)
 	}

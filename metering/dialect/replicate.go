@@ -53,7 +53,9 @@ func (r *predictionReader) measure(status, raw []byte) {
 	}
 	r.objects++
 	r.ran = true
-	r.counts.setCost("predict_seconds", time)
+	if !r.output.set { // language models are billed by the token instead
+		r.counts.setCost("predict_seconds", time)
+	}
 	r.finish.set(status)
 	r.keepUsage(raw)
 }

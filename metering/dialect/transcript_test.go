@@ -25,8 +25,8 @@ type transcript struct {
 }
 
 // transcripts reads testdata/*.txtar. The file "call" says dialect, method, path,
-// status and content type, "crlf" if lines end so on the wire, and "truncated" if
-// the upstream broke off.
+// status and content type, "crlf" if lines end so on the wire, "truncated" if the
+// upstream broke off, and headers of the answer as name=value.
 func transcripts(tb testing.TB) []transcript {
 	tb.Helper()
 	files, err := filepath.Glob(filepath.Join("testdata", "*.txtar"))
@@ -69,7 +69,11 @@ func parseTranscript(tb testing.TB, name string, parts map[string][]byte) transc
 		case "truncated":
 			t.end = dialect.Truncated
 		default:
-			tb.Fatalf("%s: option %q", name, option)
+			header, value, ok := strings.Cut(option, "=")
+			if !ok {
+				tb.Fatalf("%s: option %q", name, option)
+			}
+			t.Headers[header] = value
 		}
 	}
 	if t.request, err = d.Inspect(t.route, "application/json", parts["request"]); err != nil {
