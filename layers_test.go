@@ -63,7 +63,7 @@ type restricted struct {
 }
 
 func restrictions() []restricted {
-	stores := []string{"metering/sqldb", "metering/sqlstore", "billing/sqlstore", "deploy/schema", "metering/meteringtest", "billing/billingtest"}
+	stores := []string{"metering/sqldb", "metering/sqlstore", "billing/sqlstore", "deploy/schema", "metering/meteringtest", "billing/billingtest", "proxy/objects/sqlstore", "proxy/objects/deferred/sqlstore"}
 	ours := func(p string) string { return module + "/" + p }
 	return []restricted{
 		{"github.com/valyala/fasthttp", []string{"proxy"}, false, "only the data plane speaks fasthttp"},

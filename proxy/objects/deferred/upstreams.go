@@ -39,8 +39,6 @@ const (
 	// maxObject is how much of an answer is kept to be read for its status; the
 	// usage is read from all of it.
 	maxObject = 8 << 20
-	// settling is how long an object may be unknown after its creation.
-	settling = int64(time.Hour / time.Microsecond)
 )
 
 // Find implements [Provider].

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 	"time"
 
 	"github.com/weirhq/weir/metering"
@@ -55,6 +56,10 @@ func New(o Options) (*Worker, error) {
 	return &Worker{o: o}, nil
 }
 
+// settling is how long an object may be unknown to its provider after its
+// creation.
+const settling = time.Hour
+
 // perRound is how many rows are taken at a time: few, so that replicas share the
 // work and a lease outlasts them.
 const perRound = 8
@@ -102,6 +107,7 @@ func (w *Worker) Round(ctx context.Context) (int, error) {
 func (w *Worker) follow(ctx context.Context, d *Deferral) error {
 	found, asked := w.o.Provider.Find(ctx, d)
 	now := metering.MicrosOf(w.o.Now())
+	age := time.Duration(now-d.Call.At) * time.Microsecond
 	switch {
 	case asked == nil && found != nil:
 		if found.Ended <= d.Call.At || found.Ended > now {
@@ -111,7 +117,7 @@ func (w *Worker) follow(ctx context.Context, d *Deferral) error {
 			return err
 		}
 		d.State, d.Done, d.Error = StateDone, now, ""
-	case now-d.Call.At > metering.Micros(w.o.GiveUp/time.Microsecond), errors.Is(asked, ErrGone):
+	case age > w.o.GiveUp, age > settling && errors.Is(asked, ErrGone):
 		lost := &Found{Ended: now, Usage: metering.Usage{State: metering.UsageUnknown, Flags: []metering.Flag{metering.FlagUnreadable}}}
 		if err := w.record(ctx, d, lost); err != nil {
 			return err
@@ -172,7 +178,7 @@ const maxError = 200
 
 func clip(s string) string {
 	if len(s) > maxError {
-		s = s[:maxError]
+		s = strings.ToValidUTF8(s[:maxError], "")
 	}
 	return s
 }

@@ -1,0 +1,372 @@
+package deferred_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/weirhq/weir/metering"
+	"github.com/weirhq/weir/metering/dialect"
+	"github.com/weirhq/weir/metering/meteringtest"
+	events "github.com/weirhq/weir/metering/sqlstore"
+	"github.com/weirhq/weir/proxy/objects/deferred"
+	"github.com/weirhq/weir/proxy/objects/deferred/sqlstore"
+)
+
+// desk is a provider, the database and a clock that tests move.
+type desk struct {
+	*testing.T
+	usage    *events.Store
+	store    *sqlstore.Store
+	provider *httptest.Server
+	answers  map[string]string // by path
+	status   map[string]int
+	mu       sync.Mutex
+	asked    atomic.Int64
+	now      atomic.Int64
+	customer string
+}
+
+func onBoth(t *testing.T, do func(d *desk)) {
+	t.Parallel()
+	for name, url := range map[string]func(*testing.T) string{
+		"SQLite":     func(t *testing.T) string { return "sqlite:" + filepath.Join(t.TempDir(), "weir.db") },
+		"PostgreSQL": func(t *testing.T) string { return meteringtest.Postgres(t) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			usage, err := events.Open(t.Context(), url(t))
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { usage.Close() })
+			d := &desk{T: t, usage: usage, store: sqlstore.New(usage.DB()), answers: map[string]string{}, status: map[string]int{}}
+			d.now.Store(time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC).UnixMicro())
+			c, err := usage.CreateCustomer(t.Context(), metering.Customer{Org: metering.DefaultOrg, ExternalID: "acme", Created: 1})
+			if err != nil {
+				t.Fatal(err)
+			}
+			d.customer = c.ID
+			d.provider = httptest.NewServer(http.HandlerFunc(d.answer))
+			t.Cleanup(d.provider.Close)
+			do(d)
+		})
+	}
+}
+
+func (d *desk) answer(w http.ResponseWriter, r *http.Request) {
+	d.asked.Add(1)
+	d.mu.Lock()
+	body, ok := d.answers[r.URL.RequestURI()]
+	status := d.status[r.URL.RequestURI()]
+	d.mu.Unlock()
+	switch {
+	case r.Header.Get("Authorization") != "Bearer sk-operator":
+		http.Error(w, "no credential", http.StatusUnauthorized)
+	case status != 0:
+		w.WriteHeader(status)
+	case !ok:
+		http.NotFound(w, r)
+	default:
+		w.Header().Set("Content-Type", "application/json")
+		fmt.Fprint(w, body)
+	}
+}
+
+func (d *desk) says(path, body string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.answers[path] = body
+}
+
+func (d *desk) clock() time.Time { return time.UnixMicro(d.now.Load()).UTC() }
+
+func (d *desk) move(by time.Duration) { d.now.Add(by.Microseconds()) }
+
+func (d *desk) worker(change func(*deferred.Options)) *deferred.Worker {
+	d.Helper()
+	upstreams := deferred.Upstreams{}
+	for _, name := range []string{"openai", "anthropic", "gemini"} {
+		speaks, _ := dialect.Named(name)
+		upstreams[name] = deferred.Access{BaseURL: d.provider.URL, Dialect: speaks, Header: "Authorization", Value: "Bearer sk-operator"}
+	}
+	o := deferred.Options{Store: d.store, Events: d.usage, Provider: upstreams, Now: d.clock}
+	if change != nil {
+		change(&o)
+	}
+	w, err := deferred.New(o)
+	if err != nil {
+		d.Fatal(err)
+	}
+	return w
+}
+
+// defers keeps a deferral made by a call to creation.
+func (d *desk) defers(upstream, creation, kind, object string) {
+	d.Helper()
+	id, err := metering.NewID()
+	if err != nil {
+		d.Fatal(err)
+	}
+	path := deferred.Path(creation, kind, object)
+	if path == "" {
+		d.Fatalf("no path of %s made by %s", object, creation)
+	}
+	err = d.store.Add(d.Context(), deferred.Deferral{
+		Call: metering.Call{
+			ID: id, Org: metering.DefaultOrg, Customer: d.customer, Key: "k", At: metering.MicrosOf(d.clock()), Upstream: upstream,
+			Provider: upstream, Endpoint: upstream + "." + kind, Model: "asked-for", Tags: []metering.Tag{{Name: "team", Value: "core"}},
+		},
+		Kind: kind, Object: object, Path: path, State: deferred.StateOpen,
+	})
+	if err != nil {
+		d.Fatal(err)
+	}
+}
+
+// recorded are the events of the customer.
+func (d *desk) recorded() []*metering.Event {
+	d.Helper()
+	list, _, err := d.usage.Events(d.Context(), metering.EventQuery{Org: metering.DefaultOrg, Customer: d.customer, Limit: 100})
+	if err != nil {
+		d.Fatal(err)
+	}
+	return list
+}
+
+func (d *desk) round(w *deferred.Worker) {
+	d.Helper()
+	if _, err := w.Round(d.Context()); err != nil {
+		d.Fatal(err)
+	}
+}
+
+const done = `{"id":"resp_1","object":"response","status":"completed","model":"gpt-x","completed_at":1772366500,"background":true,"output":[],"usage":{"input_tokens":20,"output_tokens":7,"total_tokens":27}}`
+
+// TestWorker_background covers T53 and T55: a background response is billed once,
+// when it has ended, to its creator, by however many workers it is found out.
+func TestWorker_background(t *testing.T) {
+	onBoth(t, func(d *desk) {
+		created := metering.MicrosOf(d.clock())
+		d.defers("openai", "/v1/responses?api-version=1", deferred.KindResponse, "resp_1")
+		const path = "/v1/responses/resp_1?api-version=1"
+		d.says(path, `{"id":"resp_1","status":"in_progress","usage":null}`)
+		first := d.worker(nil)
+		d.round(first)
+		d.round(first) // not due yet
+		if n := d.asked.Load(); n != 1 || len(d.recorded()) != 0 {
+			d.Fatalf("asked %d times, %d events", n, len(d.recorded()))
+		}
+		d.says(path, done)
+		var workers sync.WaitGroup
+		for range 5 {
+			w := d.worker(func(o *deferred.Options) { o.Lease = time.Nanosecond }) // so that they fall over each other
+			workers.Go(func() {
+				for range 20 {
+					d.move(time.Minute)
+					if _, err := w.Round(d.Context()); err != nil && !errors.Is(err, metering.ErrFenced) {
+						d.Error(err)
+					}
+				}
+			})
+		}
+		workers.Wait()
+		list := d.recorded()
+		if len(list) != 1 {
+			d.Fatalf("%d events", len(list))
+		}
+		e := list[0]
+		if e.Usage.State != metering.UsageExact || e.Usage.Input != 20 || e.Usage.Output != 7 || e.Usage.ObjectID != "resp_1" || e.Usage.Model != "gpt-x" || len(e.Usage.Flags) != 0 {
+			d.Errorf("usage is %+v", e.Usage)
+		}
+		if e.Customer != d.customer || e.Key != "k" || len(e.Tags) != 1 || e.At != 1772366500_000000 || e.PricedAt != created || e.Outcome != metering.OutcomeComplete {
+			d.Errorf("event is %+v", e)
+		}
+		if open, _, err := d.store.Open(d.Context(), 1); err != nil || open != 0 {
+			d.Errorf("%d open, %v", open, err)
+		}
+		_, totals, err := d.usage.Usage(d.Context(), metering.UsageQuery{Org: metering.DefaultOrg, Customer: d.customer})
+		if err != nil || totals.InputTokens != 20 || totals.Requests != 1 {
+			d.Errorf("totals are %+v, %v", totals, err)
+		}
+	})
+}
+
+// TestWorker_batches covers T54: a batch costs what its served lines used.
+func TestWorker_batches(t *testing.T) {
+	line := func(n int) string {
+		if n%10 == 9 {
+			return fmt.Sprintf(`{"id":"r%d","custom_id":"c","response":{"status_code":400,"body":{"error":{"message":"no"}}},"error":null}`, n)
+		}
+		return fmt.Sprintf(`{"id":"r%d","custom_id":"c","response":{"status_code":200,"body":{"id":"chatcmpl-%d","object":"chat.completion","model":"gpt-x","choices":[],"usage":{"prompt_tokens":%d,"completion_tokens":2,"total_tokens":%d}}},"error":null}`, n, n, n, n+2)
+	}
+	var lines strings.Builder
+	in, out := int64(0), int64(0)
+	for n := range 10_000 {
+		lines.WriteString(line(n) + "\n")
+		if n%10 != 9 {
+			in, out = in+int64(n), out+2
+		}
+	}
+	result := `{"custom_id":"a","result":{"type":"succeeded","message":{"id":"msg_1","type":"message","model":"claude","content":[],"stop_reason":"end_turn","usage":{"input_tokens":5,"cache_read_input_tokens":3,"output_tokens":2}}}}` + "\n"
+	failed := `{"custom_id":"b","result":{"type":"errored","error":{"type":"invalid_request"}}}` + "\n"
+	for name, c := range map[string]struct {
+		upstream, creation, object string
+		answers                    map[string]string
+		state                      metering.UsageState
+		in, out                    int64
+	}{
+		"with usage": {
+			"openai", "/v1/batches", "batch_1", map[string]string{
+				"/v1/batches/batch_1": `{"id":"batch_1","object":"batch","status":"completed","output_file_id":"file-1","usage":{"input_tokens":9,"output_tokens":4,"total_tokens":13}}`,
+			}, metering.UsageExact, 9, 4,
+		},
+		"by its lines": {
+			"openai", "/v1/batches", "batch_1", map[string]string{
+				"/v1/batches/batch_1":      `{"id":"batch_1","object":"batch","status":"completed","output_file_id":"file-1"}`,
+				"/v1/files/file-1/content": lines.String(),
+			}, metering.UsageExact, in, out,
+		},
+		"expired, with what was served": {
+			"openai", "/v1/batches", "batch_1", map[string]string{
+				"/v1/batches/batch_1":      `{"id":"batch_1","object":"batch","status":"expired","output_file_id":"file-1","error_file_id":"file-2"}`,
+				"/v1/files/file-1/content": line(7) + "\n",
+			}, metering.UsageExact, 7, 2,
+		},
+		"cancelled before anything was served": {
+			"openai", "/v1/batches", "batch_1", map[string]string{
+				"/v1/batches/batch_1": `{"id":"batch_1","object":"batch","status":"cancelled"}`,
+			}, metering.UsageNone, 0, 0,
+		},
+		"Anthropic": {
+			"anthropic", "/v1/messages/batches", "msgbatch_1", map[string]string{
+				"/v1/messages/batches/msgbatch_1":         `{"id":"msgbatch_1","type":"message_batch","processing_status":"ended","ended_at":"2026-03-01T13:00:00Z","request_counts":{"succeeded":2,"errored":1},"results_url":"https://elsewhere.example/results"}`,
+				"/v1/messages/batches/msgbatch_1/results": result + failed + result,
+			}, metering.UsageExact, 16, 4,
+		},
+		"Google": {
+			"gemini", "/v1beta/models/g:batchGenerateContent", "batches/b1", map[string]string{
+				"/v1beta/batches/b1": `{"name":"batches/b1","done":true,"metadata":{"state":"BATCH_STATE_SUCCEEDED","endTime":"2026-03-01T13:00:00Z"},"response":{"inlinedResponses":{"inlinedResponses":[{"response":{"candidates":[],"usageMetadata":{"promptTokenCount":8,"candidatesTokenCount":3,"totalTokenCount":11}}}]}}}`,
+			}, metering.UsageExact, 8, 3,
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			onBoth(t, func(d *desk) {
+				d.defers(c.upstream, c.creation, deferred.KindBatch, c.object)
+				for path, body := range c.answers {
+					d.says(path, body)
+				}
+				w := d.worker(nil)
+				d.round(w)
+				list := d.recorded()
+				if len(list) != 1 {
+					d.Fatalf("%d events", len(list))
+				}
+				e := list[0]
+				if e.Usage.State != c.state || e.Usage.Input != c.in || e.Usage.Output != c.out || e.Usage.ServiceTier != "batch" {
+					d.Errorf("usage is %+v, want %s %d %d", e.Usage, c.state, c.in, c.out)
+				}
+			})
+		})
+	}
+}
+
+// failing loses the end of the work once, as a process that dies does.
+type failing struct {
+	deferred.Store
+	fail atomic.Bool
+}
+
+func (f *failing) Put(ctx context.Context, d deferred.Deferral) error {
+	if f.fail.Load() {
+		return errors.New("the process died")
+	}
+	return f.Store.Put(ctx, d)
+}
+
+// TestWorker_dies: between the event and the row, at the answer, and for good.
+func TestWorker_dies(t *testing.T) {
+	onBoth(t, func(d *desk) {
+		d.defers("openai", "/v1/responses", deferred.KindResponse, "resp_1")
+		d.says("/v1/responses/resp_1", done)
+		f := &failing{Store: d.store}
+		f.fail.Store(true)
+		w := d.worker(func(o *deferred.Options) { o.Store = f })
+		for range 3 {
+			if _, err := w.Round(d.Context()); err == nil {
+				d.Fatal("the row was kept")
+			}
+			d.move(10 * time.Minute)
+		}
+		f.fail.Store(false)
+		d.round(w)
+		if list := d.recorded(); len(list) != 1 || list[0].Usage.Input != 20 {
+			d.Errorf("%d events", len(list))
+		}
+	})
+}
+
+// TestWorker_waits: an upstream that fails is asked again, ever more rarely, and
+// what nobody will ever tell is recorded as unknown.
+func TestWorker_waits(t *testing.T) {
+	onBoth(t, func(d *desk) {
+		const path = "/v1/responses/resp_1"
+		d.defers("openai", "/v1/responses", deferred.KindResponse, "resp_1")
+		d.status[path] = http.StatusInternalServerError
+		w := d.worker(nil)
+		for range 200 {
+			if _, err := w.Round(d.Context()); err != nil && !strings.Contains(err.Error(), "answered 500") {
+				d.Fatal(err)
+			}
+			d.move(2 * time.Second)
+		}
+		if n := d.asked.Load(); n < 12 || n > 25 {
+			d.Errorf("asked %d times in 400 seconds", n)
+		}
+		if _, bad, err := d.store.Open(d.Context(), 3); err != nil || bad != 1 || len(d.recorded()) != 0 {
+			d.Fatalf("%d failing, %v", bad, err)
+		}
+		d.mu.Lock()
+		d.status[path] = http.StatusNotFound
+		d.mu.Unlock()
+		d.move(5 * time.Minute) // a new object may be unknown for a while
+		if _, err := w.Round(d.Context()); !errors.Is(err, deferred.ErrGone) || len(d.recorded()) != 0 {
+			d.Fatalf("%v, %d events", err, len(d.recorded()))
+		}
+		d.move(2 * time.Hour)
+		if _, err := w.Round(d.Context()); !errors.Is(err, deferred.ErrGone) {
+			d.Fatal(err)
+		}
+		list := d.recorded()
+		if len(list) != 1 || list[0].Usage.State != metering.UsageUnknown {
+			d.Fatalf("recorded %+v", list)
+		}
+		if open, _, err := d.store.Open(d.Context(), 1); err != nil || open != 0 {
+			d.Errorf("%d open, %v", open, err)
+		}
+	})
+}
+
+func TestPath(t *testing.T) {
+	t.Parallel()
+	for _, c := range [][4]string{
+		{"/v1/batches", "batch", "batch_1", "/v1/batches/batch_1"},
+		{"/openai/v1/responses/?api-version=2", "response", "resp_1", "/openai/v1/responses/resp_1?api-version=2"},
+		{"/v1beta/models/g:batchGenerateContent?key=x", "batch", "batches/b-1", "/v1beta/batches/b-1"},
+		{"/v1/batches", "batch", "../secrets", ""},
+		{"/v1/batches", "batch", "batches/../x", ""},
+		{"/v1/files", "file", "file_1", ""},
+	} {
+		if got := deferred.Path(c[0], c[1], c[2]); got != c[3] {
+			t.Errorf("%s of %s is at %q, want %q", c[2], c[0], got, c[3])
+		}
+	}
+}
