@@ -56,6 +56,10 @@ type Call struct {
 	// SentModel is what the upstream was asked for where an alias stood for it.
 	SentModel string `json:"sent_model,omitempty"`
 
+	// Session is the event of the WebSocket that the call was a turn of; zero: of
+	// none. The socket itself has an event too.
+	Session ID `json:"session,omitzero"`
+
 	// Seq is the position of the intent in its journal, set by the journal.
 	Seq uint64 `json:"-"`
 }

@@ -27,6 +27,7 @@ func (s *section) call(c *metering.Call) {
 	number(s, 14, &c.BodyBytes)
 	text(s, 16, &c.EventName)
 	text(s, 15, &c.SentModel)
+	id(s, 19, &c.Session)
 }
 
 func (s *section) event(e *metering.Event) {

@@ -92,6 +92,18 @@ func blob(s *section, field byte, p *json.RawMessage) {
 	}
 }
 
+func id(s *section, field byte, p *metering.ID) {
+	switch {
+	case s.in != nil:
+		if b := s.in[field].bytes; len(b) == len(p) {
+			copy(p[:], b)
+		}
+	case !p.IsZero():
+		s.b = append(s.b, field<<2|formShort, byte(len(p)))
+		s.b = append(s.b, p[:]...)
+	}
+}
+
 func number[T ~int | ~int64](s *section, field byte, p *T) {
 	switch {
 	case s.in != nil:

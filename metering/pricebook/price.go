@@ -183,8 +183,10 @@ func (c *charge) quantities(sku *SKU) string {
 // counts what costs nothing by its kind.
 func restated(u *metering.Usage, q *metering.Quantity) bool {
 	switch q.Name {
-	case "counted_tokens", "declined_attempts", "upstream_inference_cost":
+	case "counted_tokens", "declined_attempts", "upstream_inference_cost", "messages":
 		return true
+	case "seconds": // how long a socket was open: its turns are charged
+		return amountOf(u, "messages") != (metering.Number{})
 	case "images": // charged as tokens where the answer counts them as such
 		return u.Tokens[metering.OutputCell(false, metering.Image)] > 0
 	case "tool_usage.web_search.num_requests": // OpenAI's own count of what its items show
