@@ -134,7 +134,7 @@ func passed(f field) bool {
 		return false
 	}
 	switch f.kind {
-	case hop, te, trailer, length, coding, connection, weir:
+	case hop, te, trailer, length, coding, connection, weir, upgrade:
 		return false
 	default:
 		return true

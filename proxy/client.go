@@ -32,8 +32,10 @@ const (
 
 // What another goroutine has to say to the one that serves a connection.
 const (
-	signalGone = 1 << iota // the client has hung up
-	signalCut              // the server ends now
+	signalGone    = 1 << iota // the client has hung up
+	signalCut                 // the server ends now
+	signalRevoked             // the key of an open socket is none any more
+	signalLeft                // the other direction of an open socket has ended
 )
 
 // client is one connection of a client. One goroutine serves it.

@@ -23,6 +23,8 @@ type exchange struct {
 	principal *metering.Principal
 	route     dialect.Route
 	asked     dialect.Request
+	sockets   dialect.Sockets // reads what passes through the socket; nil: none is asked for, or nobody can
+	ws        *socket         // that the answer has become; nil: none
 
 	body      *buffer // of the request, as far as it is held
 	stream    *upload // of the request, beyond that; nil: all of it is held

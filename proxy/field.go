@@ -30,6 +30,9 @@ const (
 	contentEncoding
 	acceptEncoding
 	requestID
+	upgrade
+	protocols  // Sec-WebSocket-Protocol
+	extensions // Sec-WebSocket-Extensions
 )
 
 // longestKnown is the length of the longest name that classify knows.
@@ -55,7 +58,7 @@ func classify(name []byte) kind {
 		return te
 	case "trailer":
 		return trailer
-	case "keep-alive", "proxy-connection", "upgrade", "proxy-authorization",
+	case "keep-alive", "proxy-connection", "proxy-authorization",
 		"proxy-authenticate", "proxy-authentication-info":
 		return hop
 	case "content-length":
@@ -80,6 +83,12 @@ func classify(name []byte) kind {
 		return acceptEncoding
 	case "x-request-id", "request-id", "x-amzn-requestid", "apim-request-id":
 		return requestID
+	case "upgrade":
+		return upgrade
+	case "sec-websocket-protocol":
+		return protocols
+	case "sec-websocket-extensions":
+		return extensions
 	default:
 		return plain
 	}

@@ -148,7 +148,14 @@ func (x *exchange) build(b []byte) ([]byte, error) {
 		if !x.forwarded(f) {
 			continue
 		}
+		if f.kind == protocols {
+			b = x.appendOffer(b, f)
+			continue
+		}
 		b = appendField(b, f)
+	}
+	if x.req.socket {
+		b = append(b, upgradeLines...)
 	}
 	if x.unsplices() {
 		b = append(b, "Accept-Encoding: identity\r\n"...)
@@ -187,7 +194,7 @@ func (x *exchange) forwarded(f field) bool {
 	switch f.kind {
 	case trailer:
 		return x.chunks()
-	case hop, te, length, coding, connection, host, expect, weir:
+	case hop, te, length, coding, connection, host, expect, weir, upgrade:
 		return false
 	case authorization, apiKey:
 		return x.clientAuth()
@@ -247,6 +254,9 @@ func (x *exchange) await(limit time.Duration) *refusal {
 		case x.answer.status >= 200:
 			x.w.frame(x.answer.framing, x.answer.length)
 			x.w.dead = x.w.dead || x.answer.closing
+			return nil
+		case x.answer.status == 101 && x.req.socket && x.answer.upgraded():
+			x.w.dead = true
 			return nil
 		case x.answer.status == 101, informational >= maxInformational:
 			return x.noAnswer(errAnswer)

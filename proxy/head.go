@@ -16,6 +16,7 @@ type request struct {
 	expects bool  // 100-continue
 	// trailers: the client takes trailers; only with its TE may servers send them.
 	trailers bool
+	socket   bool // it asks to become a WebSocket
 
 	contentType     []byte
 	contentEncoding []byte
@@ -44,6 +45,7 @@ func (d *draft) readHead() (request, *refusal) {
 	if r.method = method(d.parsed.Method()); r.method == "" {
 		return r, &refusal{status: 501, code: "method_not_supported", message: "This method is not supported.", closing: true}
 	}
+	r.socket = r.asksSocket()
 	return r, r.target(d.parsed.RequestURI())
 }
 

@@ -118,6 +118,10 @@ func (x *exchange) key(own []byte) ([]byte, *refusal) {
 			take(value)
 		case apiKey:
 			take(field.value)
+		case protocols:
+			for _, secret := range keysOffered(field.value) {
+				take(secret)
+			}
 		}
 	}
 	for query := x.req.query; len(query) > 0; {
@@ -140,7 +144,11 @@ func (x *exchange) key(own []byte) ([]byte, *refusal) {
 // upstream.
 func (x *exchange) guard() *refusal {
 	for _, field := range x.req.fields {
-		if x.forwarded(field) && bytes.Contains(field.value, x.secret) {
+		value := field.value
+		if field.kind == protocols {
+			value = x.offer(value)
+		}
+		if x.forwarded(field) && bytes.Contains(value, x.secret) {
 			return badRequest("stray_key", "The Weir key is in a header that goes to the upstream.")
 		}
 	}

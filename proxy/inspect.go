@@ -84,6 +84,9 @@ func uploadFailed(err error) *refusal {
 
 // understand learns from a whole body what is asked for.
 func (x *exchange) understand(body []byte) *refusal {
+	if x.sockets != nil {
+		return x.understandSocket()
+	}
 	if x.opaque() {
 		x.asked = dialect.Request{Model: x.route.Model, Stream: x.route.Stream, BodyBytes: int64(len(body))}
 		x.describe()

@@ -46,15 +46,20 @@ func (x *exchange) open() {
 
 // common writes what every answer to a call carries, and ends the head.
 func (x *exchange) common(b []byte) []byte {
+	b = x.appendEventID(b)
+	if !x.keepOpen || x.s.draining.Load() {
+		b = append(b, "Connection: close\r\n"...)
+	}
+	return append(b, "\r\n"...)
+}
+
+func (x *exchange) appendEventID(b []byte) []byte {
 	if x.s.o.EventIDHeader && x.event != nil && x.begun {
 		b = append(b, "X-Weir-Event-Id: "...)
 		b = appendID(b, x.event.ID)
 		b = append(b, "\r\n"...)
 	}
-	if !x.keepOpen || x.s.draining.Load() {
-		b = append(b, "Connection: close\r\n"...)
-	}
-	return append(b, "\r\n"...)
+	return b
 }
 
 // deliver sends one piece, and the end if done.

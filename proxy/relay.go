@@ -17,6 +17,9 @@ const checkpointEvery = 5 * time.Second
 // relay passes the answer on as it comes. The fact is written before the bytes
 // that end it are released.
 func (x *exchange) relay() *refusal {
+	if x.answer.status == 101 {
+		return x.tunnel()
+	}
 	x.prepare()
 	x.open()
 	if len(x.early) > 0 || x.answer.ended {

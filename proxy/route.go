@@ -38,11 +38,7 @@ func draining() *refusal {
 // credential is shared, so what is not known is not simply passed on.
 func (x *exchange) classify() *refusal {
 	p := x.principal
-	if q, ok := x.up.Dialect.(dialect.Queried); ok {
-		x.route = q.RouteQuery(x.req.method, x.rest, string(x.req.query))
-	} else {
-		x.route = x.up.Dialect.Route(x.req.method, x.rest)
-	}
+	x.route = x.routed()
 	switch {
 	case x.observed():
 	case p.Key.Test && !x.up.Test:

@@ -24,6 +24,8 @@ type Server struct {
 	table atomic.Pointer[table]
 	watch watcher
 
+	sockets openSockets
+
 	draining atomic.Bool
 	fenced   atomic.Bool   // the journal belongs to another process now
 	quiet    chan struct{} // a call ended while draining

@@ -43,6 +43,9 @@ func (x *exchange) conclude(end dialect.End, more int) {
 // result returns what the answer said about its usage.
 func (x *exchange) result(end dialect.End) (u metering.Usage) {
 	x.read = true
+	if x.ws != nil {
+		return x.ws.close(end)
+	}
 	if x.blind {
 		return unreadUsage()
 	}

@@ -71,6 +71,7 @@ func (w *watcher) tend(s *Server, now time.Time) {
 		}
 	}()
 	w.look()
+	s.sockets.check(s.o.Keyring)
 	for _, u := range s.table.Load().byName {
 		u.sweep(now, false)
 	}
