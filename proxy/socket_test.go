@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 
@@ -232,7 +233,7 @@ func TestSocket_Bytes(t *testing.T) {
 		t.Errorf("fact is %+v", own)
 	}
 	haveSent, haveReceived := d.shown()
-	if !cmp.Equal(sentMessages, haveSent) || !cmp.Equal(answered, haveReceived) {
+	if !slices.EqualFunc(sentMessages, haveSent, bytes.Equal) || !slices.EqualFunc(answered, haveReceived, bytes.Equal) {
 		t.Error("the session was shown other messages")
 	}
 }

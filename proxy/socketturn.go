@@ -24,12 +24,16 @@ func now(x *exchange) metering.Micros { return metering.MicrosOf(x.s.o.Now()) }
 func (s *socket) sent(p []byte) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	defer s.guard()
-	if !s.reads {
+	if s.session == nil {
 		s.up.read(p, nil)
 		return
 	}
-	s.up.read(p, s.session.Sent)
+	s.up.read(p, func(p []byte, binary bool) {
+		defer s.guard()
+		if s.reads {
+			s.session.Sent(p, binary)
+		}
+	})
 }
 
 // received shows the session what the upstream sends, and returns the turns that
@@ -37,17 +41,18 @@ func (s *socket) sent(p []byte) {
 func (s *socket) received(p []byte) (turns []dialect.Turn, closed bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	defer s.guard()
 	before := s.down.closed
-	defer func() { closed = s.down.closed && !before }()
-	if !s.reads {
+	if s.session == nil {
 		s.down.read(p, nil)
-		return nil, false
+		return nil, s.down.closed && !before
 	}
 	s.down.read(p, func(p []byte, binary bool) {
-		turns = append(turns, s.session.Received(p, binary)...)
+		defer s.guard()
+		if s.reads {
+			turns = append(turns, s.session.Received(p, binary)...)
+		}
 	})
-	return turns, false
+	return turns, s.down.closed && !before
 }
 
 // guard takes note of a session that panics: it is shown nothing more.
