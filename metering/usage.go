@@ -60,9 +60,16 @@ type ModelTokens struct {
 // Estimate says how numbers that the provider did not report came about.
 // Low and High bound the total number of tokens.
 type Estimate struct {
+	// Method is "bytes/4", "tiktoken/ENCODING" where the vendor's own encoding was
+	// counted, "tiktoken/ENCODING*1.25" where another's was and a factor stands for
+	// the difference, or two of them joined by "+".
 	Method string `json:"method"`
 	Low    int64  `json:"low"`
 	High   int64  `json:"high"`
+	// Input and Output are the estimated tokens in each direction, beside what was
+	// reported.
+	Input  int64 `json:"input,omitempty"`
+	Output int64 `json:"output,omitempty"`
 }
 
 // StatedCost is a cost that the provider put into its answer, kept verbatim.

@@ -10,6 +10,7 @@ import (
 	"github.com/tidwall/gjson"
 
 	"github.com/weirhq/weir/metering"
+	"github.com/weirhq/weir/metering/estimate"
 )
 
 // maxRaw is the most that is kept of a usage object; the largest recorded ones
@@ -50,11 +51,13 @@ type answer struct {
 
 	model, id, tier, region, finish label
 
-	objects  int        // usage objects seen
-	raw      []byte     // the latest usage object that had counts
-	text     int64      // bytes of visible output so far
-	textThen int64      // text when the latest usage object came
-	counts   quantities // what is not a token
+	objects  int            // usage objects seen
+	raw      []byte         // the latest usage object that had counts
+	text     int64          // bytes of visible output so far
+	textThen int64          // text when the latest usage object came
+	shown    *estimate.Text // the text itself since then; nil: not kept
+	choice   int            // of several answers, the one being read
+	counts   quantities     // what is not a token
 	flags    []metering.Flag
 	cost     *metering.StatedCost
 	err      *metering.UpstreamError
@@ -92,6 +95,9 @@ func (a *answer) keepUsage(raw []byte) {
 		a.raw = append(a.raw, raw...)
 	}
 	a.textThen = a.text
+	if a.shown != nil {
+		a.shown.Reset()
+	}
 }
 
 // fail records an error that the provider reported; the first stands.
@@ -184,4 +190,29 @@ func isTokenCount(key string, v gjson.Result) bool {
 	}
 	return strings.HasSuffix(key, "_tokens") || strings.HasSuffix(key, "TokenCount") ||
 		strings.HasSuffix(key, "_token_count")
+}
+
+// show takes a raw JSON string that the answer shows; another value is nothing.
+func (a *answer) show(raw []byte) {
+	a.text += textBytes(raw)
+	if a.shown != nil {
+		a.shown.AppendJSON(a.choice, raw)
+	}
+}
+
+// showText takes text that the answer shows.
+func (a *answer) showText(s string) {
+	a.text += int64(len(s))
+	if a.shown != nil {
+		a.shown.AppendString(a.choice, s)
+	}
+}
+
+// showRaw takes bytes that stand for themselves, such as the arguments of a call
+// that are no string.
+func (a *answer) showRaw(p []byte) {
+	a.text += int64(len(p))
+	if a.shown != nil {
+		a.shown.Append(a.choice, p)
+	}
 }

@@ -19,7 +19,7 @@ func (r *completeReader) event(name, data []byte) {
 		case "model":
 			r.model.set(value)
 		case "completion":
-			r.text += textBytes(value)
+			r.show(value)
 		case "stop_reason":
 			r.finish.set(value)
 			done = !isNull(value)

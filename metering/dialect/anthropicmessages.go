@@ -31,7 +31,7 @@ type messageUsage struct {
 // streamed, raw.
 type messageEvent struct {
 	kind, message, usage, delta, failure []byte
-	id, model, stop, content             []byte
+	id, model, stop, content, block      []byte
 }
 
 // readMessageEvent reads an event; ok is false if data is no object.
@@ -65,6 +65,8 @@ func readMessageEvent(data []byte) (e messageEvent, ok bool) {
 			e.stop = value
 		case "content":
 			e.content = value
+		case "content_block":
+			e.block = value
 		}
 	}
 }
@@ -78,7 +80,9 @@ func (r *messagesReader) event(name, data []byte) {
 	case "message_start":
 		r.start(e.message)
 	case "content_block_delta":
-		r.text += deltaBytes(e.delta)
+		r.showDelta(e.delta)
+	case "content_block_start":
+		r.show(rawMember(e.block, "name")) // of a tool
 	case "message_delta":
 		r.finish.set(rawMember(e.delta, "stop_reason"))
 		r.see(e.usage)
@@ -129,29 +133,30 @@ func (r *messagesReader) whole(e *messageEvent) {
 	r.model.set(e.model)
 	r.finish.set(e.stop)
 	gjson.ParseBytes(e.content).ForEach(func(_, block gjson.Result) bool {
-		r.text += int64(len(block.Get("text").String()) + len(block.Get("thinking").String()) +
-			len(block.Get("input").Raw))
+		for _, member := range [...]string{"text", "thinking", "name"} {
+			r.showText(block.Get(member).String())
+		}
+		r.showText(block.Get("input").Raw)
 		return true
 	})
 	r.see(e.usage)
 	r.final = r.final || len(e.usage) > 0
 }
 
-// deltaBytes counts the text, the thinking or the arguments in a delta.
-func deltaBytes(delta []byte) int64 {
+// showDelta takes the text, the thinking or the arguments in a delta.
+func (r *messagesReader) showDelta(delta []byte) {
 	c := cursor{b: delta}
 	if !c.enter('{') {
-		return 0
+		return
 	}
-	var n int64
 	for {
 		key, ok := c.member()
 		if !ok {
-			return n
+			return
 		}
 		switch string(key) {
 		case "text", "thinking", "partial_json":
-			n += textBytes(c.value())
+			r.show(c.value())
 		default:
 			c.value()
 		}

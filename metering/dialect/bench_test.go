@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/weirhq/weir/metering/dialect"
+	"github.com/weirhq/weir/metering/estimate"
 )
 
 // benchStreams are chunks as the providers write them, by endpoint.
@@ -43,7 +44,7 @@ func benchScanner(tb testing.TB, name, path string) dialect.Scanner {
 		tb.Fatalf("no dialect %q", name)
 	}
 	return d.Scanner(d.Route("POST", path), dialect.Request{Stream: true}, dialect.Response{
-		Status: 200, ContentType: "text/event-stream",
+		Status: 200, ContentType: "text/event-stream", Text: new(estimate.Text),
 	})
 }
 

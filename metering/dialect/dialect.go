@@ -4,7 +4,10 @@
 // byte is altered here but by [Splice] and [Unsplicer], which undo each other.
 package dialect
 
-import "github.com/weirhq/weir/metering"
+import (
+	"github.com/weirhq/weir/metering"
+	"github.com/weirhq/weir/metering/estimate"
+)
 
 // Class decides what may happen to a path: the operator's credential is shared
 // by all customers, so an unknown path is not simply forwarded.
@@ -73,6 +76,9 @@ type Response struct {
 	// Header returns the first value of a header, "" if absent; nil is allowed. It
 	// may be called only until the scanner has been made.
 	Header func(name string) string
+	// Text is where what the answer shows is kept until its usage is known; nil:
+	// estimates go by bytes alone. It belongs to the scanner until that is closed.
+	Text *estimate.Text
 }
 
 // End is how the bytes of an answer ended.

@@ -75,7 +75,7 @@ func (r *contentReader) candidates(c *cursor) {
 		c.value()
 		return
 	}
-	for c.element() {
+	for r.choice = 0; c.element(); r.choice++ {
 		if !c.enter('{') {
 			c.value()
 			continue
@@ -123,9 +123,9 @@ func (r *contentReader) part(c *cursor) {
 		}
 		switch string(key) {
 		case "text":
-			r.text += textBytes(c.value())
+			r.show(c.value())
 		case "functionCall", "executableCode":
-			r.text += int64(len(c.value()))
+			r.showRaw(c.value())
 		case "inlineData":
 			if strings.HasPrefix(scalar(gjson.ParseBytes(rawMember(c.value(), "mimeType"))), "image/") {
 				r.counts.one("images")

@@ -66,7 +66,8 @@ func (r *interactionReader) event(_, data []byte) {
 			r.end(clean(string(kind), maxLabel))
 		}
 	case bytes.HasSuffix(kind, []byte(".delta")):
-		r.text += textBytes(rawMember(delta, "text")) + textBytes(rawMember(delta, "arguments"))
+		r.show(rawMember(delta, "text"))
+		r.show(rawMember(delta, "arguments"))
 	case bytes.HasSuffix(kind, []byte(".start")):
 		r.step(step)
 	}
@@ -128,15 +129,15 @@ func (r *interactionReader) step(raw []byte) {
 				r.counts.set("grounded", gjson.Parse("1"))
 			}
 		case "text":
-			r.text += textBytes(value)
+			r.show(value)
 		case "arguments":
-			r.text += int64(len(value))
+			r.showRaw(value)
 		case "content":
 			content = value
 		}
 	}
 	parts := cursor{b: content}
-	r.text += partBytes(&parts)
+	showParts(&parts, &r.answer)
 }
 
 func (r *interactionReader) see(raw []byte) {

@@ -18,9 +18,9 @@ func (r *liveReader) take(m *liveMessage) {
 		c := cursor{b: m.turn}
 		r.content(&c)
 	}
-	r.text += textBytes(rawMember(m.spoken, "text"))
+	r.show(rawMember(m.spoken, "text"))
 	if !isNull(m.call) {
-		r.text += int64(len(m.call))
+		r.showRaw(m.call)
 	}
 	if !isNull(m.grounding) && !isEmptyObject(m.grounding) {
 		r.grounding(m.grounding)

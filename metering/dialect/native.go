@@ -61,15 +61,15 @@ func (r *nativeReader) event(_, data []byte) {
 func (r *nativeReader) shown(key, value []byte) {
 	switch string(key) {
 	case "content":
-		r.text += textBytes(value)
+		r.show(value)
 	case "generated_text":
 		if !r.stream {
-			r.text += textBytes(value)
+			r.show(value)
 		}
 	case "token":
-		r.text += textBytes(rawMember(value, "text"))
+		r.show(rawMember(value, "text"))
 	case "completions":
-		eachElement(value, func(one []byte) { r.text += textBytes(rawMember(one, "completion")) })
+		eachElement(value, func(one []byte) { r.show(rawMember(one, "completion")) })
 	}
 }
 

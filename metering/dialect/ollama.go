@@ -31,7 +31,7 @@ func (r *ollamaReader) event(_, data []byte) {
 		case "message":
 			r.text += ollamaText(value)
 		case "response", "thinking":
-			r.text += textBytes(value)
+			r.show(value)
 		case "done":
 			r.done = string(value) == "true"
 		case "done_reason":

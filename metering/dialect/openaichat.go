@@ -133,26 +133,30 @@ func (r *chatReader) choices(c *cursor) {
 		c.value()
 		return
 	}
-	for c.element() {
+	for r.choice = 0; c.element(); r.choice++ {
 		if !c.enter('{') {
 			c.value()
 			continue
 		}
-		r.choice(c)
+		r.oneChoice(c)
 	}
 }
 
-func (r *chatReader) choice(c *cursor) {
+// oneChoice reads a choice. Its index says whose text it shows, and in every
+// recorded stream stands before it.
+func (r *chatReader) oneChoice(c *cursor) {
 	for {
 		key, ok := c.member()
 		if !ok {
 			return
 		}
 		switch string(key) {
+		case "index":
+			r.choice = int(requested(c.value()))
 		case "delta", "message":
 			r.message(c)
 		case "text":
-			r.text += textBytes(c.value())
+			r.show(c.value())
 		case "finish_reason":
 			r.finish.set(c.value())
 		case "usage":
@@ -181,11 +185,9 @@ func (r *chatReader) message(c *cursor) {
 		case "content":
 			r.content(c)
 		case "refusal", "reasoning_content", "reasoning":
-			r.text += textBytes(c.value())
-		case "tool_calls":
-			r.text += callBytes(c.value())
-		case "function_call":
-			r.text += callBytes(c.value())
+			r.show(c.value())
+		case "tool_calls", "function_call":
+			r.showCalls(c.value())
 		default:
 			c.value()
 		}
@@ -195,7 +197,7 @@ func (r *chatReader) message(c *cursor) {
 // content counts a text, or the texts of a list of parts.
 func (r *chatReader) content(c *cursor) {
 	if c.peek() == '"' {
-		r.text += textBytes(c.value())
+		r.show(c.value())
 		return
 	}
 	raw := c.value()
@@ -203,38 +205,38 @@ func (r *chatReader) content(c *cursor) {
 		return
 	}
 	gjson.ParseBytes(raw).ForEach(func(_, part gjson.Result) bool {
-		r.text += int64(len(part.Get("text").String()))
+		r.showText(part.Get("text").String())
 		part.Get("thinking").ForEach(func(_, thought gjson.Result) bool {
-			r.text += int64(len(thought.Get("text").String()))
+			r.showText(thought.Get("text").String())
 			return true
 		})
 		return true
 	})
 }
 
-// callBytes counts the names and arguments of the calls in raw: one call, or a
+// showCalls takes the names and arguments of the calls in raw: one call, or a
 // list.
-func callBytes(raw []byte) int64 {
+func (r *chatReader) showCalls(raw []byte) {
 	if len(raw) == 0 || raw[0] != '[' && raw[0] != '{' {
-		return 0
+		return
 	}
-	one := func(call gjson.Result) int64 {
+	one := func(call gjson.Result) {
 		f := call
 		if inner := call.Get("function"); inner.Exists() {
 			f = inner
 		}
-		return int64(len(f.Get("name").String()) + len(f.Get("arguments").String()))
+		r.showText(f.Get("name").String())
+		r.showText(f.Get("arguments").String())
 	}
 	v := gjson.ParseBytes(raw)
 	if !v.IsArray() {
-		return one(v)
+		one(v)
+		return
 	}
-	var n int64
 	v.ForEach(func(_, call gjson.Result) bool {
-		n += one(call)
+		one(call)
 		return true
 	})
-	return n
 }
 
 // unknownField sees GPUStack's "error: {…}" line.

@@ -63,10 +63,10 @@ func (r *mediaReader) event(name, data []byte) {
 		case "b64_json":
 			image = true
 		case "delta":
-			r.text += textBytes(value)
+			r.show(value)
 		case "text":
 			if !r.stream {
-				r.text += textBytes(value)
+				r.show(value)
 			}
 		case "error":
 			r.fail(r.where(), value)

@@ -8,12 +8,12 @@ func (r *responsesReader) output(raw []byte) {
 	c := cursor{b: raw}
 	if c.enter('[') {
 		for c.element() {
-			kind, text := readItem(&c)
-			listed = true
-			r.item(kind)
-			if !r.stream {
-				r.text += text
+			shown := &r.answer
+			if r.stream {
+				shown = nil // it was, in its deltas
 			}
+			listed = true
+			r.item(readItem(&c, shown))
 		}
 	}
 	if !listed {
@@ -30,12 +30,12 @@ const (
 )
 
 // readItem reads the output item that comes next: its kind, which is its type, of
-// a web search with what it did, of an image with whether there is one; and how
-// many bytes of text it shows.
-func readItem(c *cursor) (kind string, text int64) {
+// a web search with what it did, of an image with whether there is one. What it
+// shows goes to a, if that is not nil.
+func readItem(c *cursor, a *answer) (kind string) {
 	if !c.enter('{') {
 		c.value()
-		return "", 0
+		return ""
 	}
 	var action []byte
 	image := false
@@ -51,10 +51,12 @@ func readItem(c *cursor) (kind string, text int64) {
 			action = c.value()
 		case "result":
 			image = textBytes(c.value()) > 0
-		case "arguments":
-			text += textBytes(c.value())
+		case "arguments", "name":
+			if raw := c.value(); a != nil {
+				a.show(raw)
+			}
 		case "content", "summary":
-			text += partBytes(c)
+			showParts(c, a)
 		default:
 			c.value()
 		}
@@ -69,7 +71,7 @@ func readItem(c *cursor) (kind string, text int64) {
 		}
 		kind += "." + did
 	}
-	return kind, text
+	return kind
 }
 
 // readName is the text of a raw JSON string that names a kind of something; ""
@@ -81,12 +83,11 @@ func readName(raw []byte) string {
 	return clean(unquote(raw), maxLabel)
 }
 
-// partBytes counts the text in a list of parts.
-func partBytes(c *cursor) int64 {
-	var n int64
+// showParts takes the text in a list of parts.
+func showParts(c *cursor, a *answer) {
 	if !c.enter('[') {
 		c.value()
-		return 0
+		return
 	}
 	for c.element() {
 		if !c.enter('{') {
@@ -100,13 +101,14 @@ func partBytes(c *cursor) int64 {
 			}
 			switch string(key) {
 			case "text", "refusal":
-				n += textBytes(c.value())
+				if raw := c.value(); a != nil {
+					a.show(raw)
+				}
 			default:
 				c.value()
 			}
 		}
 	}
-	return n
 }
 
 // item counts one output item of a tool that runs at the server, or may.

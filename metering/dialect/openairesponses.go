@@ -76,15 +76,16 @@ func (r *responsesReader) typed(kind, response, delta, item []byte) {
 		r.end(string(kind))
 	case "response.created", "response.in_progress", "response.queued":
 		r.response(response, false)
+	case "response.output_item.added":
+		r.show(rawMember(item, "name")) // of a function
 	case "response.output_item.done":
 		if len(r.items) < maxItems {
 			c := cursor{b: item}
-			kind, _ := readItem(&c)
-			r.items = append(r.items, kind)
+			r.items = append(r.items, readItem(&c, nil))
 		}
 	default:
 		if len(delta) > 0 && bytes.HasSuffix(kind, []byte(".delta")) && !bytes.Contains(kind, []byte("audio.delta")) {
-			r.text += textBytes(delta)
+			r.show(delta)
 		}
 	}
 }

@@ -134,7 +134,9 @@ func (s *openAISession) Sent(p []byte, binary bool) {
 		s.context += textBytes(rawMember(e.session, "instructions")) + int64(len(rawMember(e.session, "tools")))
 	case "conversation.item.create":
 		c := cursor{b: e.item}
-		_, text := readItem(&c)
+		var said answer
+		readItem(&c, &said)
+		text := said.text
 		s.context += text + textBytes(rawMember(e.item, "output"))
 	}
 }

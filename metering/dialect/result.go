@@ -11,10 +11,13 @@ import (
 func (s *scanner) Terminal() bool { return s.read.state().terminal != "" || s.doc.ended }
 
 // Snapshot implements [Scanner].
-func (s *scanner) Snapshot() metering.Usage { return s.result(Abandoned) }
+func (s *scanner) Snapshot() metering.Usage { return s.result(Abandoned, &Evidence{}) }
 
 // Close implements [Scanner].
-func (s *scanner) Close(end End) metering.Usage {
+func (s *scanner) Close(end End) metering.Usage { return s.CloseWith(end, Evidence{}) }
+
+// CloseWith implements [Estimating].
+func (s *scanner) CloseWith(end End, e Evidence) metering.Usage {
 	if s.decoder != nil {
 		// An answer that was cut ends inside its coding; the coding itself is what
 		// could not be read only if the answer was whole.
@@ -24,11 +27,11 @@ func (s *scanner) Close(end End) metering.Usage {
 	}
 	s.sse.close()
 	s.doc.close()
-	return s.result(end)
+	return s.result(end, &e)
 }
 
 // result puts together what is known.
-func (s *scanner) result(end End) metering.Usage {
+func (s *scanner) result(end End, e *Evidence) metering.Usage {
 	var u metering.Usage
 	a := s.read.state()
 	a.describe(&u)
@@ -39,7 +42,7 @@ func (s *scanner) result(end End) metering.Usage {
 	case metering.UsagePartial, metering.UsageEstimated, metering.UsageUnknown:
 		// How much the lines that a batch's results lack would say, nobody knows.
 		if _, lines := s.read.(lineReader); !lines && !s.count(&u, got) {
-			s.estimate(&u, got)
+			s.estimate(&u, got, e)
 		}
 	}
 	slices.SortFunc(u.Quantities, func(x, y metering.Quantity) int {
@@ -119,54 +122,3 @@ func (s *scanner) terminal(a *answer) string {
 		return "eof"
 	}
 }
-
-// bytesPerToken is the common rule of thumb for English text and code with the
-// byte-pair encodings in use.
-const bytesPerToken = 4
-
-// methodBytes names the estimate in [metering.Estimate].
-const methodBytes = "bytes/4"
-
-// estimate replaces what was not reported by a fourth of the bytes that were
-// seen: of the request body for the input, of visible output for the output. A
-// token of a byte-level encoding is at least a byte, so as many tokens as bytes
-// bound both from above, as long as the request is closed (no references to
-// files or earlier answers) and reasoning is visible; an output cap that was
-// asked for is the bound where reasoning may be hidden.
-func (s *scanner) estimate(u *metering.Usage, got reported) {
-	a := s.read.state()
-	body := max(0, s.req.BodyBytes)
-	e := &metering.Estimate{Method: methodBytes}
-	hidden := max(s.req.OutputCap, 0) * max(s.req.Choices, 1)
-	if a.text == 0 && s.framing == framingOther {
-		hidden = max(hidden, s.seen)
-	}
-	if got == reportedNothing || got == reportedOutput {
-		n := bounded((body + bytesPerToken - 1) / bytesPerToken)
-		u.Tokens[metering.InputCell(metering.CacheNone, metering.Text)] += n
-		u.Input += n
-		e.High += body
-	} else {
-		e.Low += u.Input
-		e.High += u.Input
-	}
-	if got == reportedOutput {
-		e.Low += u.Output
-		e.High += u.Output
-	} else {
-		since := a.text - a.textThen
-		if got == reportedNothing || got == reportedInput {
-			since = a.text
-		}
-		e.Low += u.Output
-		e.High += max(u.Output+since, hidden)
-		n := bounded((since + bytesPerToken - 1) / bytesPerToken)
-		u.Tokens[metering.OutputCell(false, metering.Text)] += n
-		u.Output += n
-	}
-	e.High = max(e.High, u.Input+u.Output)
-	u.Estimate = e
-}
-
-// bounded keeps an estimate within what is believed of a count.
-func bounded(n int64) int64 { return min(n, maxCount) }

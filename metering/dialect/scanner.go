@@ -55,6 +55,9 @@ func newScanner(r Route, q Request, resp Response, read reader) *scanner {
 	a := read.state()
 	a.status = resp.Status
 	a.lines = strings.Contains(resp.ContentType, "ndjson") || strings.Contains(resp.ContentType, "jsonl")
+	if r.Class == Metered && resp.Status < 400 {
+		a.shown = resp.Text
+	}
 	if h, ok := read.(headReader); ok {
 		h.head(q, resp)
 	}

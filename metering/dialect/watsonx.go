@@ -50,7 +50,7 @@ func (r *watsonxReader) result(raw []byte) bool {
 			counts = true
 			r.output = r.most(r.output, rawCount(value))
 		case "generated_text":
-			r.text += textBytes(value)
+			r.show(value)
 		case "stop_reason":
 			if s := string(inner(value)); s != "" && s != "not_finished" {
 				r.stopped = true
