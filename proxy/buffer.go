@@ -22,7 +22,7 @@ type buffer struct{ b []byte }
 
 // pools hold what calls use for a while. All zero values are ready for use.
 type pools struct {
-	small, large, bodies, readers, drafts, exchanges, inflaters sync.Pool
+	small, large, bodies, readers, drafts, exchanges, inflaters, texts sync.Pool
 }
 
 // buffer returns one of smallBuffer or largeBuffer bytes.

@@ -6,6 +6,7 @@ import (
 
 	"github.com/weirhq/weir/metering"
 	"github.com/weirhq/weir/metering/dialect"
+	"github.com/weirhq/weir/metering/estimate"
 )
 
 // exchange is one request with its answer.
@@ -32,6 +33,8 @@ type exchange struct {
 	unread    bool    // not all of the request has been read
 	plainly   *buffer // the body without the splice, while that may be needed
 	spliced   bool
+	held      *buffer            // the body as the client sent it, while an estimate may need it
+	text      *estimate.Text     // of the answer, for the same
 	unsplit   *dialect.Unsplicer // takes the splice out of the answer; nil: nothing to take out
 
 	w       *wire // to the upstream; nil: none
@@ -45,6 +48,7 @@ type exchange struct {
 	begun    bool            // its intent is in the journal, or its loss is counted
 	settled  bool
 	outcome  metering.Outcome
+	sentAll  bool      // the upstream has the whole request
 	read     bool      // the usage of the event is what the scanner said at its end
 	blind    bool      // the scanner has panicked
 	sent     int64     // bytes of body written to the client
@@ -129,6 +133,7 @@ func (x *exchange) clean() {
 	x.s.pools.release(x.out.pending)
 	x.out.pending = nil
 	x.dropBody()
+	x.dropHeld()
 }
 
 // dropBody gives back what is held of the request body.

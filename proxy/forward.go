@@ -39,7 +39,7 @@ func (x *exchange) send() *refusal {
 	}
 	if len(x.d.head)+len(x.body.bytes()) <= largeBuffer && x.stream == nil && !x.chunks() && x.up.Signer == nil {
 		x.d.head = append(x.d.head, x.body.bytes()...)
-		x.s.pools.releaseBody(x.body)
+		x.hold(x.body)
 		x.body = nil
 	}
 	for attempt := 0; ; attempt++ {
@@ -64,6 +64,7 @@ func (x *exchange) send() *refusal {
 	if f := x.sendBody(); f != nil {
 		return f
 	}
+	x.sentAll = true
 	fault.At(fault.ProxyAfterSend)
 	x.k.rest()
 	return x.await(x.up.Header)

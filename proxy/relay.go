@@ -46,13 +46,16 @@ func (x *exchange) relay() *refusal {
 
 // prepare starts to read the answer and lets go of what only the request needed.
 func (x *exchange) prepare() {
-	x.dropBody()
+	x.holdAnswered()
 	x.event.Status = x.answer.status
 	x.event.ProviderID = x.answer.requestID
 	if x.route.Class != dialect.Raw {
+		if x.event.Metered && x.answer.status < 400 {
+			x.text = x.s.pools.text()
+		}
 		x.scanner = x.up.Dialect.Scanner(x.route, x.asked, dialect.Response{
 			Status: x.answer.status, ContentType: x.answer.contentType, ContentEncoding: x.answer.contentEncoding,
-			Header: x.header,
+			Header: x.header, Text: x.text,
 		})
 	}
 	if x.unsplices() && x.answer.status == 200 && isEvents(x.answer.contentType) && x.answer.contentEncoding == "" {

@@ -9,6 +9,9 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/weirhq/weir/metering/dialect"
+	"github.com/weirhq/weir/metering/estimate"
 )
 
 // slogError is short for the level of what an operator must see.
@@ -29,6 +32,10 @@ type Server struct {
 	draining atomic.Bool
 	fenced   atomic.Bool   // the journal belongs to another process now
 	quiet    chan struct{} // a call ended while draining
+
+	tokens         *estimate.Tokenizer // of estimates
+	brief, patient dialect.Counter     // the same, in two ways
+	held           atomic.Int64        // bytes of request bodies that are held for estimates
 
 	open, calls, losses, unrecorded, panics, refused, cut atomic.Int64
 
@@ -57,8 +64,9 @@ func New(o Options) (*Server, error) {
 	}
 	s := &Server{
 		o: o, log: o.Logger, quiet: make(chan struct{}, 1),
-		listeners: make(map[net.Listener]struct{}), clients: make(map[*client]struct{}),
+		listeners: make(map[net.Listener]struct{}), clients: make(map[*client]struct{}), tokens: estimate.New(),
 	}
+	s.brief, s.patient = briefly{s.tokens}, patiently{s.tokens}
 	if err := s.SetUpstreams(o.Upstreams); err != nil {
 		return nil, err
 	}
@@ -112,6 +120,7 @@ func (s *Server) Serve(ln net.Listener) error {
 	serving.Wait()
 	close(stop)
 	watching.Wait()
+	s.tokens.Wait()
 	if last {
 		for _, u := range s.table.Load().byName {
 			u.sweep(time.Now(), true)

@@ -49,7 +49,7 @@ func (x *exchange) result(end dialect.End) (u metering.Usage) {
 	if x.blind {
 		return unreadUsage()
 	}
-	if x.scanner == nil {
+	if x.scanner == nil && !x.unanswered() {
 		return metering.Usage{State: metering.UsageNone}
 	}
 	defer func() {
@@ -58,7 +58,20 @@ func (x *exchange) result(end dialect.End) (u metering.Usage) {
 			u = unreadUsage()
 		}
 	}()
+	if x.scanner == nil {
+		// The upstream has the request, and a provider bills what it reads.
+		x.scanner = x.up.Dialect.Scanner(x.route, x.asked, dialect.Response{Status: 200})
+	}
+	if s, ok := x.scanner.(dialect.Estimating); ok {
+		return s.CloseWith(end, x.evidence(end))
+	}
 	return x.scanner.Close(end)
+}
+
+// unanswered reports whether the client has left a metered call before the head
+// of its answer came.
+func (x *exchange) unanswered() bool {
+	return x.sentAll && x.gone && x.event.Metered && x.answer.status == 0 && x.outcome == metering.OutcomeClientGone
 }
 
 // unreadUsage is the usage of an answer whose scanner has failed.
