@@ -264,10 +264,13 @@ func (s *openAISession) takeAsked(stream string) (Request, bool) {
 func (s *openAISession) finished(e *socketEvent, p []byte) []Turn {
 	id, stream := e.id(), readName(e.streamID)
 	t := s.turns.find(id, stream)
+	if t == nil && s.turns.hasEnded(id) {
+		return nil
+	}
+	if t == nil && s.route.Endpoint == endpointResponses {
+		t = s.turns.find("", stream) // a gateway may give the response another id: one runs on a stream at a time
+	}
 	if t == nil {
-		if s.turns.hasEnded(id) {
-			return nil
-		}
 		t = s.turn(id, stream)
 		s.turns.untracked = max(0, s.turns.untracked-1)
 	}
