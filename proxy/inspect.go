@@ -163,7 +163,7 @@ func (x *exchange) verdict(u *upload) *refusal {
 		x.describe()
 		return nil
 	}
-	body, ok := u.outline.document()
+	body, ok := u.asks()
 	if !ok && !x.observed() {
 		return ambiguous(metering.ErrInvalid)
 	}

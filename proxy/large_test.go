@@ -236,3 +236,48 @@ func TestDepthBomb(t *testing.T) {
 		t.Logf("%d brackets in %v", size, time.Since(began))
 	}
 }
+
+// TestLarge_form covers T11: of an upload of 25 MiB that is streamed through, the
+// model is known although it stands behind the file, and no byte changes.
+func TestLarge_form(t *testing.T) {
+	t.Parallel()
+	file := strings.Repeat("\x00\xffRIFF--b\r\n", 25<<20/10)
+	part := func(name, value string) string {
+		return "--b\r\nContent-Disposition: form-data; name=\"" + name + "\"\r\n\r\n" + value + "\r\n"
+	}
+	upload := "--b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a.wav\"\r\nContent-Type: audio/wav\r\n\r\n" + file + "\r\n"
+	for name, tt := range map[string]struct {
+		body, key string
+		status    int
+		model     string
+	}{
+		"behind the file":       {upload + part("model", "small") + "--b--\r\n", modelKey, 200, "small"},
+		"before the file":       {part("model", "small") + upload + "--b--\r\n", modelKey, 200, "small"},
+		"another than is meant": {upload + part("model", "large") + "--b--\r\n", modelKey, 403, "large"},
+		"two":                   {part("model", "small") + upload + part("model", "large") + "--b--\r\n", key, 400, ""},
+		"none, and no form":     {"preamble\r\n" + upload + part("model", "small") + "--b--\r\n", modelKey, 403, ""},
+		"no form, any model":    {"preamble\r\n" + upload + part("model", "small") + "--b--\r\n", key, 200, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := newSink(t)
+			r := start(t, nil, func(o *proxy.Options) {
+				o.Upstreams[0].BaseURL = "http://" + s.ln.Addr().String()
+				o.Inspect = 64 << 10
+			})
+			request := post("/v1/audio/transcriptions", tt.body, "Authorization: Bearer "+tt.key)
+			request = strings.Replace(request, "Content-Type: application/json", "Content-Type: multipart/form-data; boundary=b", 1)
+			resp, body, err := r.ask("POST", request)
+			if err != nil || resp.StatusCode != tt.status {
+				t.Fatalf("got %v %.200q %v, want %d", resp, body, err, tt.status)
+			}
+			_, ends, sum := s.state()
+			if passed := ends == 1 && sum == sha256.Sum256([]byte(tt.body)); passed != (tt.status == 200) {
+				t.Errorf("%d bodies reached their end upstream, whole: %v", ends, passed)
+			}
+			if e := r.journal.fact(t, 1); e.Model != tt.model && tt.status != 400 {
+				t.Errorf("model is %q, want %q", e.Model, tt.model)
+			}
+		})
+	}
+}

@@ -5,6 +5,8 @@ import (
 	"io"
 	"syscall"
 	"time"
+
+	"github.com/weirhq/weir/metering/dialect"
 )
 
 // upload reads a request body off the client, and no byte of what follows it.
@@ -16,11 +18,15 @@ type upload struct {
 	limit   int64 // most bytes of body; 0: no limit
 	seen    int64 // bytes of body read
 	done    bool
-	outline outline // of what is not held
+	outline outline                  // of what is not held
+	form    *dialect.MultipartFields // instead, of a form; nil: it is none
 }
 
 func (u *upload) begin(x *exchange) {
 	*u = upload{k: x.k, framing: x.req.framing, left: x.req.length, limit: x.s.o.MaxBody}
+	if !x.opaque() {
+		u.form = dialect.NewMultipartFields(known(x.req.contentType))
+	}
 	if x.observed() {
 		u.limit = 0
 	}
@@ -107,7 +113,7 @@ func (x *exchange) upload() *refusal {
 	defer x.s.pools.release(buf)
 	p := parcel{x: x, b: buf.b, chunked: u.framing == byChunks}
 	held := x.body.b
-	u.outline.feed(held)
+	u.feed(held)
 	for len(held) > 0 {
 		n := copy(p.room(), held)
 		held = held[n:]
@@ -124,7 +130,7 @@ func (x *exchange) upload() *refusal {
 			}
 			return uploadFailed(err)
 		}
-		u.outline.feed(p.room()[:n])
+		u.feed(p.room()[:n])
 		if err := p.post(n); err != nil {
 			return x.sendFailed(err)
 		}
@@ -138,6 +144,27 @@ func (x *exchange) upload() *refusal {
 		return x.sendFailed(err)
 	}
 	return nil
+}
+
+// feed shows a piece of the body to whoever looks for what it asks for.
+func (u *upload) feed(p []byte) {
+	if u.form != nil {
+		u.form.Feed(p)
+		return
+	}
+	u.outline.feed(p)
+}
+
+// asks is a document that says of a body what a dialect reads of it. It is not ok
+// if that cannot be told. What is no form, or one that readers may understand
+// differently, says nothing: its model is unknown, which a key that may call only
+// some models is not allowed.
+func (u *upload) asks() (body []byte, ok bool) {
+	if u.form == nil {
+		return u.outline.document()
+	}
+	body, _ = u.form.Form()
+	return body, true
 }
 
 // parcel sends pieces of a body, each but for its last byte, which goes with the
