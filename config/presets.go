@@ -37,6 +37,11 @@ func ownProtocols() []Preset {
 			Example: "https://RESOURCE.openai.azure.com", Header: "api-key", IncludeUsage: UsageSplice,
 			Quirks: []string{"API versions before 2024-09 refuse stream_options: set include_usage: estimate for them."},
 		},
+		{
+			Name: "deepgram", Title: "Deepgram", Dialect: dialectOpenAI, Provider: "deepgram",
+			BaseURL: "https://api.deepgram.com", Header: headerAuthorization, Scheme: "Token", IncludeUsage: UsageEstimate,
+			Quirks: []string{"The model stands in the query, and speech is billed by the character."},
+		},
 		bearer(Preset{
 			Name: "openai", Title: "OpenAI", Provider: "openai",
 			BaseURL: "https://api.openai.com", SDKPath: "/v1", IncludeUsage: UsageSplice,
@@ -74,6 +79,18 @@ func compatibles() []Preset {
 			BaseURL: "https://api.cerebras.ai", SDKPath: "/v1", IncludeUsage: UsageSplice,
 		}),
 		bearer(Preset{
+			Name: "cohere-compatible", Title: "Cohere, by the OpenAI protocol", Provider: "cohere",
+			BaseURL: "https://api.cohere.ai/compatibility", SDKPath: "/v1", IncludeUsage: UsageSplice,
+		}),
+		bearer(Preset{
+			Name: "crusoe", Title: "Crusoe", Provider: "crusoe",
+			BaseURL: "https://api.inference.crusoecloud.com", SDKPath: "/v1", IncludeUsage: UsageSplice,
+		}),
+		bearer(Preset{
+			Name: "deepinfra", Title: "DeepInfra", Provider: "deepinfra",
+			BaseURL: "https://api.deepinfra.com", SDKPath: "/v1/openai", IncludeUsage: UsageSplice,
+		}),
+		bearer(Preset{
 			Name: "deepseek", Title: "DeepSeek", Provider: "deepseek",
 			BaseURL: "https://api.deepseek.com", IncludeUsage: UsageEstimate,
 			Quirks: []string{"Answers begin with blank lines or comments while the model is busy."},
@@ -92,6 +109,10 @@ func compatibles() []Preset {
 			BaseURL: "https://router.huggingface.co", SDKPath: "/v1", IncludeUsage: UsageSplice,
 		}),
 		bearer(Preset{
+			Name: "hyperbolic", Title: "Hyperbolic", Provider: "hyperbolic",
+			BaseURL: "https://api.hyperbolic.xyz", SDKPath: "/v1", IncludeUsage: UsageSplice,
+		}),
+		bearer(Preset{
 			Name: "mistral", Title: "Mistral AI", Provider: "mistral",
 			BaseURL: "https://api.mistral.ai", SDKPath: "/v1", IncludeUsage: UsageEstimate,
 			Quirks: []string{"Audio tokens are outside prompt_tokens."},
@@ -99,6 +120,14 @@ func compatibles() []Preset {
 		bearer(Preset{
 			Name: "moonshot", Title: "Moonshot AI", Provider: "moonshot",
 			BaseURL: "https://api.moonshot.ai", SDKPath: "/v1", IncludeUsage: UsageSplice,
+		}),
+		bearer(Preset{
+			Name: "novita", Title: "Novita AI", Provider: "novita",
+			BaseURL: "https://api.novita.ai/openai", SDKPath: "/v1", IncludeUsage: UsageSplice,
+		}),
+		bearer(Preset{
+			Name: "nvidia", Title: "NVIDIA NIM", Provider: "nvidia",
+			BaseURL: "https://integrate.api.nvidia.com", SDKPath: "/v1", IncludeUsage: UsageSplice,
 		}),
 		bearer(Preset{
 			Name: "openrouter", Title: "OpenRouter", Provider: "openrouter",
@@ -111,8 +140,34 @@ func compatibles() []Preset {
 			Quirks: []string{"Every chunk repeats growing counts, and there is no [DONE]."},
 		}),
 		bearer(Preset{
+			Name: "replicate", Title: "Replicate", Provider: "replicate",
+			BaseURL: "https://api.replicate.com", IncludeUsage: UsageEstimate,
+			Quirks: []string{"Predictions are billed by the second that they ran, which is known when they are read again."},
+		}),
+		bearer(Preset{
+			Name: "sambanova", Title: "SambaNova", Provider: "sambanova",
+			BaseURL: "https://api.sambanova.ai", SDKPath: "/v1", IncludeUsage: UsageSplice,
+		}),
+		bearer(Preset{
+			Name: "snowflake", Title: "Snowflake Cortex", Provider: "snowflake",
+			Example: "https://ACCOUNT.snowflakecomputing.com/api/v2/cortex", SDKPath: "/v1", IncludeUsage: UsageSplice,
+		}),
+		bearer(Preset{
 			Name: "together", Title: "Together AI", Provider: "together",
 			BaseURL: "https://api.together.xyz", SDKPath: "/v1", IncludeUsage: UsageEstimate,
+		}),
+		bearer(Preset{
+			Name: "voyage", Title: "Voyage AI", Provider: "voyage",
+			BaseURL: "https://api.voyageai.com", SDKPath: "/v1", IncludeUsage: UsageEstimate,
+		}),
+		bearer(Preset{
+			Name: "watsonx", Title: "IBM watsonx.ai", Provider: "watsonx",
+			Example: "https://us-south.ml.cloud.ibm.com", IncludeUsage: UsageEstimate,
+			Quirks: []string{"Access tokens live for an hour: use auth: client, or a credential file that something renews, and restart."},
+		}),
+		bearer(Preset{
+			Name: "writer", Title: "Writer", Provider: "writer",
+			BaseURL: "https://api.writer.com", SDKPath: "/v1", IncludeUsage: UsageSplice,
 		}),
 		bearer(Preset{
 			Name: "xai", Title: "xAI", Provider: "xai",

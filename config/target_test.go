@@ -41,6 +41,8 @@ func TestPresets(t *testing.T) {
 	for _, name := range []string{
 		"openai", "openai-compatible", "anthropic", "gemini", "azure", "groq", "mistral", "deepseek", "openrouter", "xai",
 		"perplexity", "together", "fireworks", "cohere", "ollama", "vllm", "llamacpp",
+		"cohere-compatible", "crusoe", "deepgram", "deepinfra", "hyperbolic", "novita", "nvidia", "replicate", "sambanova", "snowflake",
+		"voyage", "watsonx", "writer",
 	} {
 		if !seen[name] {
 			t.Errorf("%s is missing", name)
