@@ -165,7 +165,7 @@ func (c *charge) quantities(sku *SKU) string {
 	u := &c.event.Usage
 	for i := range u.Quantities {
 		q := &u.Quantities[i]
-		if q.Amount == (metering.Number{}) || restated(u, q) {
+		if q.Amount == (metering.Number{}) || restated(c.event, q) {
 			continue
 		}
 		rate := sku.fee(q.Name)
@@ -181,14 +181,15 @@ func (c *charge) quantities(sku *SKU) string {
 
 // restated reports whether a quantity says again what is charged elsewhere, or
 // counts what costs nothing by its kind.
-func restated(u *metering.Usage, q *metering.Quantity) bool {
+func restated(e *metering.Event, q *metering.Quantity) bool {
+	u := &e.Usage
 	switch q.Name {
 	case "counted_tokens", "declined_attempts", "upstream_inference_cost", "messages":
 		return true
 	case "seconds": // how long a socket was open: its turns are charged
 		return amountOf(u, "messages") != (metering.Number{})
 	case "images": // charged as tokens where the answer counts them as such
-		return u.Tokens[metering.OutputCell(false, metering.Image)] > 0
+		return u.Tokens[metering.OutputCell(false, metering.Image)] > 0 || e.Endpoint == "openai.images" && u.Tokens.Output() > 0
 	case "tool_usage.web_search.num_requests": // OpenAI's own count of what its items show
 		return q.Amount == amountOf(u, "web_search_call.search")
 	}

@@ -285,3 +285,23 @@ func TestPrice_sentModel(t *testing.T) {
 	e.Usage.Model = "gpt-4o-2024-08-06"
 	costs(t, embedded(t), e, "2.5")
 }
+
+// TestPrice_images: an answer of the image API that counts tokens has been charged
+// for its images, whether or not it says that they are the tokens of images.
+func TestPrice_images(t *testing.T) {
+	t.Parallel()
+	b, err := pricebook.Read(strings.NewReader(priceHead+"p,m,,,,,,,input=1 output=40,,test,\n"), strings.NewReader(feeHead))
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := func(endpoint, want string, tokens map[string]int64) {
+		t.Helper()
+		e := call(t, "p", "m", tokens)
+		e.Endpoint = endpoint
+		e.Usage.Quantities = []metering.Quantity{{Name: "images", Amount: metering.NumberOf(1)}}
+		costs(t, b, e, want)
+	}
+	f("openai.images", "0.01089", map[string]int64{"input": 10, "output": 272})
+	f("openai.images", "meter: images", nil)
+	f("openai.responses", "meter: images", map[string]int64{"input": 10, "output": 272})
+}
