@@ -89,6 +89,13 @@ func isDone(data []byte) bool {
 	return len(data) > 0 && data[0] == '[' && bytes.Equal(bytes.TrimSpace(data), []byte("[DONE]"))
 }
 
+// flag adds f once.
+func (a *answer) flag(f metering.Flag) {
+	if !slices.Contains(a.flags, f) {
+		a.flags = append(a.flags, f)
+	}
+}
+
 // keepUsage keeps a usage object that had counts.
 func (a *answer) keepUsage(raw []byte) {
 	if a.raw = a.raw[:0]; len(raw) <= maxRaw {

@@ -1,6 +1,8 @@
 package dialect
 
 import (
+	"slices"
+
 	"github.com/weirhq/weir/metering"
 )
 
@@ -11,6 +13,7 @@ type lineSum struct {
 	total   normal
 	split   []modelUsage
 	several bool // more models than are kept apart
+	bad     bool // a count that is none
 	flags   []metering.Flag
 	counts  quantities
 	model   label // the latest
@@ -55,7 +58,12 @@ func (s *lineSum) answer(body []byte) {
 	s.objects++
 	var beside answer
 	u := readOpenAIUsage(usage, &beside)
-	s.flags = append(s.flags, u.flags...)[:min(len(s.flags)+len(u.flags), maxQuantities)]
+	for _, f := range u.flags {
+		if !slices.Contains(s.flags, f) {
+			s.flags = append(s.flags, f)
+		}
+	}
+	s.bad = s.bad || u.input.bad || u.output.bad
 	s.total.plus(u.normal)
 	for _, q := range beside.counts {
 		s.counts.add(q.Name, q.Amount)
@@ -84,7 +92,10 @@ func (s *lineSum) fill(u *metering.Usage) reported {
 	if s.several {
 		u.Model = "" // no one model's price is that of the sum
 	}
-	return reportedSoFar // a cut file has more lines
+	if s.bad {
+		return reportedInput
+	}
+	return reportedSoFar // only the end of the answer says that there are no more
 }
 
 // linesReader reads the output file of a batch: JSON lines.
@@ -108,14 +119,7 @@ func (r *linesReader) unknownField(_, _ []byte) {}
 // lineCount implements lineReader.
 func (r *linesReader) lineCount() int { return r.sum.lines }
 
-// report gives the sum of the lines so far: only the end of the answer says that
-// there are no more.
-func (r *linesReader) report(u *metering.Usage) reported {
-	if r.sum.fill(u) == reportedNothing {
-		return reportedNothing
-	}
-	return reportedSoFar
-}
+func (r *linesReader) report(u *metering.Usage) reported { return r.sum.fill(u) }
 
 // resultsReader reads a page of the results of a batch of xAI's.
 type resultsReader struct{ linesReader }

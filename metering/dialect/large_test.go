@@ -2,6 +2,7 @@ package dialect_test
 
 import (
 	"bytes"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -109,6 +110,60 @@ func (l large) run(t *testing.T) {
 	// A hundred times what it takes here: only what is not linear is slower.
 	if took := time.Since(start); took > 20*time.Second {
 		t.Errorf("took %v", took)
+	}
+}
+
+// TestScanner_largeMedia: what is made is not kept. Images are counted in whatever
+// they come, and of the bytes of speech, the lines of a file and subtitles little
+// is held.
+func TestScanner_largeMedia(t *testing.T) {
+	lengthy(t)
+	for _, l := range []struct {
+		method, path, head, piece, tail string
+		want                            metering.Usage
+	}{
+		{
+			"POST", "/v1/images/generations", `{"data":[{"b64_json":"`, "iVBORw0K", `"},{"url":"{[\""}],"usage":{"input_tokens":7,"output_tokens":5}}`,
+			metering.Usage{State: metering.UsageExact, Input: 7, Output: 5, Quantities: []metering.Quantity{{Name: "images", Amount: metering.NumberOf(2)}}},
+		},
+		{
+			"POST", "/v1/audio/speech", "ID3", "\x00\n\r{", "",
+			metering.Usage{State: metering.UsageEstimated, Quantities: []metering.Quantity{{Name: "requests", Amount: metering.NumberOf(1)}}},
+		},
+		{
+			"POST", "/v1/audio/transcriptions", "WEBVTT\n", "-->", "\n00:01.000 --> 00:02.000\n",
+			metering.Usage{State: metering.UsageEstimated, Quantities: []metering.Quantity{{Name: "audio_seconds", Amount: metering.NumberOf(2)}}},
+		},
+		{
+			"GET", "/v1/files/f/content", "", `{"custom_id":"a","response":{"status_code":200,"body":{"model":"m","usage":{"prompt_tokens":1,"completion_tokens":1}}}}` + "\n", "",
+			metering.Usage{State: metering.UsageExact},
+		},
+		{"GET", "/v1/files/f/content", "[", `{"a":1},`, "]", metering.Usage{State: metering.UsageNone}},
+		{"GET", "/v1/files/f/content", `{"a":"`, "long text", `"}`, metering.Usage{State: metering.UsageNone}},
+	} {
+		d, _ := dialect.Named("openai")
+		s := d.Scanner(d.Route(l.method, l.path), dialect.Request{BodyBytes: 40}, dialect.Response{Status: 200})
+		block := []byte(strings.Repeat(l.piece, 1+32<<10/len(l.piece)))
+		start, before := time.Now(), heap()
+		s.Scan([]byte(l.head))
+		for sent := 0; sent < 48*mib; sent += len(block) {
+			s.Scan(block)
+		}
+		if grown := heap() - before; grown > 72*mib {
+			t.Errorf("%s: %d MiB of heap", l.path, grown>>20)
+		}
+		s.Scan([]byte(l.tail))
+		u := s.Close(dialect.Ended)
+		notNegative(t, u)
+		if u.State != l.want.State || l.want.Input > 0 && (u.Input != l.want.Input || u.Output != l.want.Output) {
+			t.Errorf("%s of %.20q: %+v, want %+v", l.path, l.piece, u, l.want)
+		}
+		if l.want.Quantities != nil && !slices.Equal(u.Quantities, l.want.Quantities) {
+			t.Errorf("%s of %.20q: %v, want %v", l.path, l.piece, u.Quantities, l.want.Quantities)
+		}
+		if took := time.Since(start); took > 20*time.Second {
+			t.Errorf("%s of %.20q took %v", l.path, l.piece, took)
+		}
 	}
 }
 

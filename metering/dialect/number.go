@@ -31,8 +31,16 @@ func readCount(v gjson.Result) count {
 	if v.Type != gjson.Number {
 		return count{bad: true}
 	}
-	n, ok := whole(v.Raw)
-	return count{n: n, set: ok, bad: !ok}
+	return countOf(v.Raw)
+}
+
+// countOf is the count in the text of a number.
+func countOf[T string | []byte](text T) count {
+	n, ok := whole(text)
+	if !ok {
+		return count{bad: true}
+	}
+	return count{n: n, set: true}
 }
 
 // rawCount is readCount of a raw value.
@@ -43,8 +51,7 @@ func rawCount(raw []byte) count {
 	if c := raw[0]; c != '-' && (c < '0' || c > '9') {
 		return count{bad: true}
 	}
-	n, ok := whole(raw)
-	return count{n: n, set: ok, bad: !ok}
+	return countOf(raw)
 }
 
 // or returns c, or alt if c was not given.
@@ -138,6 +145,18 @@ func (q *quantities) setCost(name string, v gjson.Result) {
 		v.Raw = raw
 	}
 	q.set(name, v)
+}
+
+// measure is setCost for what may be all that is billed: it reports whether v is an
+// amount at all.
+func (q *quantities) measure(name string, v gjson.Result) bool {
+	raw, ok := rounded(v.Raw)
+	n, err := metering.ParseNumber(raw)
+	if !ok || v.Type != gjson.Number || err != nil || n.Units < 0 || n.Units > maxCount {
+		return false
+	}
+	q.put(name, n)
+	return true
 }
 
 // rounded is a JSON number of at most maxNumber bytes with twelve decimals. Its

@@ -42,38 +42,37 @@ func (r *countedReader) event(_, data []byte) {
 // pages reads usage_info of Mistral's OCR.
 func (r *countedReader) pages(raw []byte) {
 	v := gjson.ParseBytes(raw)
-	n := v.Get("pages_processed")
-	if !readCount(n).set {
-		return
+	if r.count("pages_processed", v.Get("pages_processed")) {
+		r.counts.set("pages_processed_annotation", v.Get("pages_processed_annotation"))
+		r.keepUsage(raw)
 	}
-	r.objects++
-	r.counted = true
-	r.counts.set("pages_processed", n)
-	r.counts.set("pages_processed_annotation", v.Get("pages_processed_annotation"))
-	r.keepUsage(raw)
 }
 
 // billed reads meta.billed_units, which servers that imitate Cohere have too.
 func (r *countedReader) billed(raw []byte) {
-	n := gjson.ParseBytes(raw).Get("billed_units.search_units")
-	if n.Type != gjson.Number {
-		return
+	if r.count("search_units", gjson.ParseBytes(raw).Get("billed_units.search_units")) {
+		r.keepUsage(raw)
 	}
-	r.objects++
-	r.counted = true
-	r.counts.set("search_units", n)
-	r.keepUsage(raw)
 }
 
 // heard reads the duration in Deepgram's metadata.
 func (r *countedReader) heard(raw []byte) {
-	n := gjson.ParseBytes(raw).Get("duration")
-	if n.Type != gjson.Number {
-		return
+	r.count("audio_seconds", gjson.ParseBytes(raw).Get("duration"))
+}
+
+// count counts what an answer says was used of something; it reports whether it
+// says anything.
+func (r *countedReader) count(name string, n gjson.Result) bool {
+	if !n.Exists() || n.Type == gjson.Null {
+		return false
 	}
 	r.objects++
+	if !r.counts.measure(name, n) {
+		r.flag(metering.FlagInvalidNumber)
+		return false
+	}
 	r.counted = true
-	r.counts.setCost("audio_seconds", n)
+	return true
 }
 
 func (r *countedReader) failDeepgram(data []byte) {

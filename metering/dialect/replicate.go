@@ -48,14 +48,17 @@ func (r *predictionReader) measure(status, raw []byte) {
 	v := gjson.ParseBytes(raw)
 	time := v.Get("predict_time")
 	r.input, r.output = readCount(v.Get("input_token_count")), readCount(v.Get("output_token_count"))
-	if time.Type != gjson.Number && !r.output.set {
+	if !time.Exists() && !r.output.set {
 		return
 	}
 	r.objects++
-	r.ran = true
-	if !r.output.set { // language models are billed by the token instead
-		r.counts.setCost("predict_seconds", time)
+	switch {
+	case r.input.set, r.output.set, r.input.bad, r.output.bad: // a language model, billed by the token
+	case !r.counts.measure("predict_seconds", time):
+		r.flag(metering.FlagInvalidNumber)
+		return
 	}
+	r.ran = true
 	r.finish.set(status)
 	r.keepUsage(raw)
 }
@@ -73,7 +76,14 @@ func (r *predictionReader) report(u *metering.Usage) reported {
 		n := normal{input: r.input.n, output: r.output.n}
 		n.fill(u)
 	}
-	return reportedAll
+	switch {
+	case r.output.bad:
+		return reportedInput
+	case r.input.bad:
+		return reportedOutput
+	default:
+		return reportedAll
+	}
 }
 
 // units has nothing to count.
