@@ -132,6 +132,15 @@ func FuzzInspect(f *testing.F) {
 		f.Add([]byte(s), "application/json")
 	}
 	f.Add([]byte("--x\r\n"), "multipart/form-data; boundary=x")
+	for _, tt := range forms() {
+		f.Add([]byte(tt.body), formType)
+	}
+	for _, s := range []string{
+		`{"input":"d\u00e9 \ud83d","seconds":"8","size":"1x1","duration":1e-400,"quality":{}}`, `{"model_id":"a","model":"b"}`,
+		`{"session":{"model":"a"},"version":"v","options":{"num_predict":-1},"parameters":[{}]}`,
+	} {
+		f.Add([]byte(s), "application/json")
+	}
 	f.Fuzz(func(t *testing.T, body []byte, contentType string) {
 		before := bytes.Clone(body)
 		for _, call := range fuzzCalls() {
