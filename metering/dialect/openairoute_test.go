@@ -72,7 +72,8 @@ func TestOpenAI_Route(t *testing.T) {
 		POST /v1/ocr metered mistral.ocr
 		POST /v1/speak metered deepgram.speak
 		POST /v1/listen metered deepgram.listen
-		GET /v1/listen stateful deepgram.listen_stored
+		GET /v1/listen raw raw
+		OPTIONS /v1/listen free deepgram.listen
 		POST /v1/tts metered openai.audio_speech
 		POST /v1/stt metered openai.audio_transcriptions
 		POST /v1/multimodalembeddings metered openai.embeddings
@@ -95,6 +96,7 @@ func TestOpenAI_Route(t *testing.T) {
 		POST /v1/complete raw raw
 		POST / metered huggingface.native
 		POST /v1/ raw raw
+		GET / raw raw
 		POST /generate_stream metered huggingface.native
 		POST /models/weir/one metered huggingface.native weir/one
 		POST /models/chat/completions metered openai.chat

@@ -75,12 +75,15 @@ func vendorOperation(method string, segments []string, i int) (Route, bool) {
 	if len(rest) > 1 {
 		return Route{}, false
 	}
-	if e, class := vendorEndpoint(rest[0], i == 0); class == Metered {
+	e, class := vendorEndpoint(rest[0], i == 0)
+	switch {
+	case class == Metered && (method == "POST" || method == "OPTIONS"):
 		return operation(method, e), true
-	} else if class == Free && (method == "POST" || method == "GET" || method == "OPTIONS") {
+	case class == Free && (method == "POST" || method == "GET" || method == "OPTIONS"):
 		return Route{Endpoint: e, Class: Free}, true
+	default: // another method is another operation: a server says at its root that it is there
+		return Route{}, false
 	}
-	return Route{}, false
 }
 
 // vendorEndpoint names an operation that is the last segment of a path, and its
