@@ -45,7 +45,9 @@ func (d *draft) readHead() (request, *refusal) {
 	if r.method = method(d.parsed.Method()); r.method == "" {
 		return r, &refusal{status: 501, code: "method_not_supported", message: "This method is not supported.", closing: true}
 	}
-	r.socket = r.asksSocket()
+	if r.socket = r.asksSocket(); r.socket {
+		r.trailers = false // an answer that makes a WebSocket has none
+	}
 	return r, r.target(d.parsed.RequestURI())
 }
 

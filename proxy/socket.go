@@ -123,8 +123,10 @@ func (s *socket) run() error {
 		return errGone
 	}
 	x.w.timer.reset()
-	x.s.sockets.add(x.k, s.key)
-	defer x.s.sockets.remove(x.k)
+	if !x.observed() {
+		x.s.sockets.add(x.k, s.key)
+		defer x.s.sockets.remove(x.k)
+	}
 	s.sending.Go(s.send)
 	for {
 		if p := x.w.buf.b[x.w.r:x.w.w]; len(p) > 0 {

@@ -294,3 +294,32 @@ func TestSocket_Leak(t *testing.T) {
 		t.Errorf("%d intents, %d facts", begun, facts)
 	}
 }
+
+// TestSocket_Observed holds that an upstream that is only watched opens every
+// socket that its client asks for, with the client's own key.
+func TestSocket_Observed(t *testing.T) {
+	t.Parallel()
+	for path, endpoint := range map[string]string{socketPath: "openai.realtime", socketPath + "&call_id=x": "openai.realtime", "/v1/models": "openai.models", "/v1/other": "raw"} {
+		o, f := newFar(t)
+		r, _ := startSocket(t, o.url(), func(o *proxy.Options) {
+			u := &o.Upstreams[0]
+			u.ClientAuth, u.Credentials, u.Observer = true, nil, key
+		})
+		c := r.open(path, "Sec-WebSocket-Protocol: realtime, openai-insecure-api-key.sk-own", "X-Weir-Key: weir_live_wrong")
+		end := f.end(t)
+		r.journal.mu.Lock()
+		r.journal.beginErr = metering.ErrFenced
+		r.journal.mu.Unlock()
+		said := append(text(done(3, 4)), closing.down...)
+		write(end, string(said))
+		expect(t, c, said)
+		own := r.journal.fact(t, 1)
+		if endpoint == "openai.realtime" {
+			own, _ = r.journal.factsOf(t, 2)
+		}
+		requests, _ := o.seen()
+		if own.Endpoint != endpoint || own.Outcome != metering.OutcomeComplete || requests[0].all("Sec-WebSocket-Protocol")[0] != "realtime, openai-insecure-api-key.sk-own" {
+			t.Errorf("%s: fact is %+v", path, own)
+		}
+	}
+}

