@@ -24,3 +24,16 @@ func Dechunk(pieces ...[]byte) (data, behind []byte, finished bool, err error) {
 	}
 	return data, behind, d.finished, nil
 }
+
+// Messages reads the messages of one direction of a socket that comes in pieces.
+// ok says whether all of it could be read.
+func Messages(deflated, takeover bool, show func(p []byte, binary bool), pieces ...[]byte) (ok bool) {
+	m := messages{pools: new(pools), deflate: deflated}
+	if takeover {
+		m.window = new(window)
+	}
+	for _, p := range pieces {
+		m.read(p, show)
+	}
+	return m.err == nil && !m.missed
+}

@@ -70,9 +70,8 @@ func (x *exchange) newSocket() *socket {
 		if agreed.on && !agreed.fresh[direction] {
 			m.window = new(window)
 		}
-		if agreed.foreign {
-			m.fail(errFrames)
-		}
+		m.blind = agreed.foreign
+		m.missed = agreed.foreign
 	}
 	if x.sockets != nil {
 		s.session, s.reads = x.sockets.Session(x.route, x.asked), true

@@ -21,8 +21,9 @@ type messages struct {
 
 	count  int64 // messages that have ended
 	missed bool  // one of them, at least, could not be read
+	blind  bool  // no message can be read any more, only frames
 	closed bool  // a close frame has ended: nothing follows
-	err    error // nothing more can be read
+	err    error // not even frames can be read any more
 }
 
 // read takes the next bytes and calls show for every message that they end. nil
@@ -58,7 +59,7 @@ func (m *messages) begin() error {
 		return nil
 	case (f.op == opContinuation) != m.open:
 		return errFrames
-	case f.compressed && (m.open || !m.deflate):
+	case f.compressed && (m.open || !m.deflate && !m.blind):
 		return errFrames
 	case !m.open:
 		m.open, m.binary, m.compressed = true, f.op == opBinary, f.compressed
@@ -74,7 +75,8 @@ func (m *messages) payload(p []byte, show func(p []byte, binary bool)) {
 	last := data && ended && f.fin
 	switch {
 	case !data:
-	case show == nil:
+	case show == nil, m.blind:
+		m.missed = m.missed || m.blind
 		if last {
 			m.count++
 			m.open = false
@@ -113,9 +115,7 @@ func (m *messages) end(p []byte, show func(p []byte, binary bool)) {
 	switch {
 	case m.large:
 		m.missed = true
-		if m.compressed && m.window != nil {
-			m.err = errFrames // what follows may refer to it
-		}
+		m.blind = m.compressed && m.window != nil // what follows may refer to it
 	case m.compressed:
 		m.inflate(p, show)
 	default:
@@ -129,10 +129,7 @@ func (m *messages) inflate(p []byte, show func(p []byte, binary bool)) {
 	plain := m.pools.body()
 	defer m.pools.releaseBody(plain)
 	if err := m.pools.inflate(plain, p, m.window); err != nil {
-		m.missed = true
-		if m.window != nil {
-			m.err = err
-		}
+		m.missed, m.blind = true, m.window != nil
 		return
 	}
 	m.window.slide(plain.b)
