@@ -14,6 +14,9 @@ func (x *exchange) admit() *refusal {
 // allowModel holds the key to its models. A metered call whose model cannot be
 // told is not one of them.
 func (x *exchange) allowModel() *refusal {
+	if !x.observed() && !x.up.serves(x.asked.Model, x.event.Metered) {
+		return forbidden("model_not_allowed", "This model is not served here.")
+	}
 	models := x.principal.Key.Models
 	if len(models) == 0 || x.observed() || !x.event.Metered && x.asked.Model == "" {
 		return nil

@@ -25,6 +25,7 @@ type answer struct {
 	closing  bool // the upstream closes its connection afterwards
 	bodyless bool
 	ended    bool // its body was read to the end
+	kept     bool // raw is a copy of its own
 
 	contentType     string
 	contentEncoding string

@@ -53,6 +53,7 @@ type client struct {
 
 	mu     sync.Mutex
 	target net.Conn // the upstream's connection that a signal must wake; nil: none
+	wake   func()   // what else a signal must do; nil: nothing
 	place  int      // in the watcher's list; -1: none
 	since  uint64   // the watcher's round in which it was put there
 }
@@ -221,6 +222,20 @@ func (k *client) raise(signal uint32) {
 	if k.target != nil {
 		// A deadline on a connection that has just been closed cannot be set, and need not.
 		_ = k.target.SetReadDeadline(time.Unix(1, 0))
+	}
+	if k.wake != nil {
+		k.wake()
+	}
+}
+
+// awaken sets what a signal does while no upstream is connected. A signal that
+// has been raised before does it now.
+func (k *client) awaken(wake func()) {
+	k.mu.Lock()
+	k.wake = wake
+	k.mu.Unlock()
+	if wake != nil && k.signal.Load() != 0 {
+		wake()
 	}
 }
 

@@ -13,29 +13,20 @@ import (
 	"net/url"
 	"strings"
 	"time"
+
+	"github.com/weirhq/weir/metering"
 )
 
 // dial opens a connection within the time of ctx, TLS included.
-func (u *upstream) dial(ctx context.Context) (net.Conn, error) {
-	d := net.Dialer{KeepAlive: 30 * time.Second}
-	address := u.address
-	if u.proxy != nil {
-		address = u.proxy.Host
-	}
-	c, err := d.DialContext(ctx, "tcp", address)
+func (e *endpoint) dial(ctx context.Context) (net.Conn, error) {
+	c, err := e.reach(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("connect: %w", err)
+		return nil, err
 	}
-	if u.proxy != nil {
-		if err := tunnel(ctx, c, u.proxy, u.address); err != nil {
-			c.Close()
-			return nil, fmt.Errorf("connect through the forward proxy: %w", err)
-		}
-	}
-	if u.secure == nil {
+	if e.secure == nil {
 		return c, nil
 	}
-	t := tls.Client(&ending{Conn: c}, u.secure)
+	t := tls.Client(&ending{Conn: c}, e.secure)
 	if err := t.HandshakeContext(ctx); err != nil {
 		c.Close()
 		return nil, fmt.Errorf("TLS handshake: %w", err)
@@ -45,6 +36,66 @@ func (u *upstream) dial(ctx context.Context) (net.Conn, error) {
 		return nil, errors.New("TLS handshake: the upstream does not speak HTTP/1.1")
 	}
 	return t, nil
+}
+
+// reach opens the connection beneath TLS, through a forward proxy where there is
+// one. The name is then the proxy's to resolve, and its to guard.
+func (e *endpoint) reach(ctx context.Context) (net.Conn, error) {
+	d := net.Dialer{KeepAlive: 30 * time.Second}
+	p := e.up.proxy
+	if p == nil {
+		if e.guard != nil {
+			d.Control = e.guard.control
+		}
+		c, err := d.DialContext(ctx, "tcp", e.address)
+		if err != nil {
+			return nil, fmt.Errorf("connect: %w", err)
+		}
+		return c, nil
+	}
+	c, err := d.DialContext(ctx, "tcp", p.address)
+	if err != nil {
+		return nil, fmt.Errorf("connect to the forward proxy: %w", err)
+	}
+	if p.secure != nil {
+		t := tls.Client(c, p.secure)
+		if err := t.HandshakeContext(ctx); err != nil {
+			c.Close()
+			return nil, fmt.Errorf("TLS handshake with the forward proxy: %w", err)
+		}
+		c = t
+	}
+	if err := tunnel(ctx, c, p.url, e.address); err != nil {
+		c.Close()
+		return nil, fmt.Errorf("connect through the forward proxy: %w", err)
+	}
+	return c, nil
+}
+
+// forwardProxy is what stands on the way to an upstream.
+type forwardProxy struct {
+	url     *url.URL
+	address string      // host:port
+	secure  *tls.Config // nil: plain
+}
+
+// newForwardProxy returns nil if there is none.
+func newForwardProxy(text string) (*forwardProxy, error) {
+	if text == "" {
+		return nil, nil
+	}
+	u, err := url.Parse(text)
+	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" {
+		return nil, fmt.Errorf("forward proxy is not http(s)://[user:password@]host:port: %w", metering.ErrInvalid)
+	}
+	p := &forwardProxy{url: u, address: u.Host}
+	if u.Port() == "" {
+		p.address = net.JoinHostPort(u.Hostname(), map[string]string{"http": "80", "https": "443"}[u.Scheme])
+	}
+	if u.Scheme == "https" {
+		p.secure = &tls.Config{ServerName: u.Hostname(), NextProtos: []string{"http/1.1"}, MinVersion: tls.VersionTLS12}
+	}
+	return p, nil
 }
 
 // tunnel asks a forward proxy for a connection to address (RFC 9110, 9.3.6).

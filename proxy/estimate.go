@@ -42,7 +42,7 @@ func (p *pools) text() *estimate.Text {
 // hold keeps the body of the request as the client sent it, or gives it back
 // where it will not be needed or there is no room.
 func (x *exchange) hold(b *buffer) {
-	if b == nil || x.held != nil || x.spliced && b == x.body || x.event == nil || !x.event.Metered || x.opaque() || x.stream != nil || cap(b.b) > maxHeld {
+	if b == nil || x.held != nil || x.plainly != nil && b == x.body || x.event == nil || !x.event.Metered || x.opaque() || x.stream != nil || cap(b.b) > maxHeld {
 		x.s.pools.releaseBody(b)
 		return
 	}
@@ -59,7 +59,7 @@ func (x *exchange) hold(b *buffer) {
 func (x *exchange) holdAnswered() {
 	if x.answer.status >= 400 {
 		x.dropHeld()
-	} else if x.spliced {
+	} else if x.plainly != nil {
 		x.hold(x.plainly)
 		x.plainly = nil
 	} else {

@@ -17,10 +17,14 @@ type exchange struct {
 	req request
 
 	up        *upstream
-	rest      string // the path without the upstream's name
-	path      string // the client's
-	head      bool   // the method is HEAD
-	secret    []byte // the client's key, to be kept from everybody
+	at        *endpoint   // of up, that is asked
+	cred      *credential // that is shown to it; nil: none of ours
+	tries     tries       // to get an answer
+	rest      string      // the path without the upstream's name
+	renamed   string      // rest with the model that an alias stands for; empty: rest
+	path      string      // the client's
+	head      bool        // the method is HEAD
+	secret    []byte      // the client's key, to be kept from everybody
 	principal *metering.Principal
 	route     dialect.Route
 	asked     dialect.Request
@@ -31,7 +35,7 @@ type exchange struct {
 	stream    *upload // of the request, beyond that; nil: all of it is held
 	uploading upload
 	unread    bool    // not all of the request has been read
-	plainly   *buffer // the body without the splice, while that may be needed
+	plainly   *buffer // the client's own, where body is made of it, while that may be needed
 	spliced   bool
 	held      *buffer            // the body as the client sent it, while an estimate may need it
 	text      *estimate.Text     // of the answer, for the same
@@ -155,9 +159,9 @@ func (x *exchange) detach() {
 	// A signal may have set a deadline that nobody knows of.
 	w.dead = w.dead || x.k.signal.Load() != 0
 	if w.reusable() && x.answer.ended {
-		w.up.release(w)
+		w.from.release(w)
 	} else {
-		w.up.discard(w)
+		w.from.discard(w)
 	}
 }
 

@@ -17,30 +17,20 @@ import (
 // before it stopped reading the request.
 const earlyLimit = time.Second
 
-// forward sends the request and reads the head of the answer.
-func (x *exchange) forward() *refusal {
-	if x.up.Total > 0 {
-		x.until = time.Now().Add(x.up.Total)
-	}
-	f := x.send()
-	if f == nil && x.spliced && x.answer.status == 400 && x.minds() {
-		x.unask()
-		f = x.send()
-	}
-	return f
-}
-
-// send sends the request and waits for the head of the answer. A request is sent
-// a second time only if not a byte of it was written: then the connection had
-// been closed before it was used.
+// send sends the request and waits for the head of the answer. On one connection
+// it is sent a second time only if not a byte of it was written: then the
+// connection had been closed before it was used.
 func (x *exchange) send() *refusal {
 	if err := x.rebuild(); err != nil {
 		return x.unsignable(err)
 	}
-	if len(x.d.head)+len(x.body.bytes()) <= largeBuffer && x.stream == nil && !x.chunks() && x.up.Signer == nil {
+	joined := len(x.d.head)+len(x.body.bytes()) <= largeBuffer && x.stream == nil && !x.chunks() && x.up.Signer == nil
+	if joined {
 		x.d.head = append(x.d.head, x.body.bytes()...)
-		x.hold(x.body)
-		x.body = nil
+		if !x.repeatable() {
+			x.hold(x.body)
+			x.body = nil
+		}
 	}
 	for attempt := 0; ; attempt++ {
 		if f := x.connect(attempt > 0); f != nil {
@@ -61,8 +51,11 @@ func (x *exchange) send() *refusal {
 			}
 		}
 	}
-	if f := x.sendBody(); f != nil {
-		return f
+	x.tries.written = true
+	if !joined {
+		if f := x.sendBody(); f != nil {
+			return f
+		}
 	}
 	x.sentAll = true
 	fault.At(fault.ProxyAfterSend)
@@ -79,24 +72,67 @@ func (b *buffer) bytes() []byte {
 
 // connect gets a connection and lets the watcher look after the client.
 func (x *exchange) connect(fresh bool) *refusal {
-	w, err := x.up.acquire(context.Background(), &x.s.pools, fresh)
-	switch {
-	case err == nil:
-	case errors.Is(err, errBusy):
-		x.outcome = metering.OutcomeTimeout
-		return &refusal{status: 503, code: "upstream_busy", message: "All connections to the upstream stayed in use. Try again later.", after: time.Second, err: err}
-	case isTimeout(err), errors.Is(err, context.DeadlineExceeded):
-		x.outcome = metering.OutcomeTimeout
-		return &refusal{status: 504, code: "upstream_connect_timeout", message: "The upstream could not be reached in time.", err: err}
-	default:
-		x.outcome = metering.OutcomeUpstreamError
-		return &refusal{status: 502, code: "upstream_unreachable", message: "The upstream could not be reached.", err: err}
+	var w *wire
+	ok := false
+	if !fresh {
+		w, ok = x.at.quick()
+	}
+	if !ok {
+		var err error
+		x.attend(x.up.Connect, func(ctx context.Context) { w, err = x.at.acquire(ctx, &x.s.pools, fresh) })
+		if err != nil {
+			return x.notConnected(err)
+		}
 	}
 	w.begin()
 	x.w = w
 	x.k.attach(w.c)
 	x.s.watch.add(x.k)
 	return nil
+}
+
+// notConnected says why there is no connection. Nothing was sent.
+func (x *exchange) notConnected(err error) *refusal {
+	if x.heard() || x.gone || x.cut {
+		if x.cut {
+			return x.noAnswer(errCut)
+		}
+		return x.noAnswer(errGone)
+	}
+	switch {
+	case errors.Is(err, errBusy):
+		x.outcome = metering.OutcomeTimeout
+		return &refusal{status: 503, code: codeBusy, message: "All connections to the upstream are in use. Try again later.", after: time.Second, err: err}
+	case errors.Is(err, errPrivate):
+		x.outcome = metering.OutcomeUpstreamError
+		return &refusal{status: 502, code: codePrivate, message: "The upstream's name stands for an address that is not public. Its operator can permit that with allow_private.", err: err}
+	case isTimeout(err), errors.Is(err, context.DeadlineExceeded):
+		x.outcome = metering.OutcomeTimeout
+		return &refusal{status: 504, code: codeConnectTimeout, message: "The upstream could not be reached in time.", err: err}
+	default:
+		x.outcome = metering.OutcomeUpstreamError
+		return &refusal{status: 502, code: codeUnreachable, message: "The upstream could not be reached.", err: err}
+	}
+}
+
+// attend calls do, while no upstream is connected, with a context that ends when
+// limit or the time of the call is over, the client hangs up or the server ends.
+func (x *exchange) attend(limit time.Duration, do func(context.Context)) {
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	if !x.until.IsZero() {
+		ctx, cancel = context.WithDeadline(ctx, x.until)
+		defer cancel()
+	}
+	if limit > 0 {
+		ctx, cancel = context.WithTimeout(ctx, limit)
+		defer cancel()
+	}
+	x.s.watch.add(x.k)
+	defer x.s.watch.remove(x.k)
+	x.k.awaken(cancel)
+	defer x.k.awaken(nil)
+	do(ctx)
 }
 
 // sendBody sends what did not go with the head.
@@ -126,10 +162,10 @@ func (x *exchange) sendFailed(cause error) *refusal {
 		return nil
 	}
 	x.outcome = metering.OutcomeUpstreamError
-	code, message, status := "upstream_broke_off", "The upstream closed the connection while the request was sent. It was not sent again.", 502
+	code, message, status := codeBrokeOff, "The upstream closed the connection while the request was sent. It was not sent again.", 502
 	if errors.Is(cause, os.ErrDeadlineExceeded) {
 		x.outcome = metering.OutcomeTimeout
-		code, message, status = "upstream_timeout", "The upstream did not take the request in time.", 504
+		code, message, status = codeTimeout, "The upstream did not take the request in time.", 504
 	}
 	return &refusal{status: status, code: code, message: message, err: cause}
 }
@@ -139,11 +175,15 @@ func (x *exchange) build(b []byte) ([]byte, error) {
 	start := len(b)
 	b = append(b, x.req.method...)
 	b = append(b, ' ')
-	b = append(b, x.up.basePath...)
-	b = append(b, x.rest...)
+	b = append(b, x.at.basePath...)
+	if x.renamed != "" {
+		b = append(b, x.renamed...)
+	} else {
+		b = append(b, x.rest...)
+	}
 	b = x.appendQuery(b)
 	b = append(b, " HTTP/1.1\r\nHost: "...)
-	b = append(b, x.up.hostName...)
+	b = append(b, x.at.hostName...)
 	b = append(b, "\r\n"...)
 	for _, f := range x.req.fields {
 		if !x.forwarded(f) {
@@ -161,9 +201,9 @@ func (x *exchange) build(b []byte) ([]byte, error) {
 	if x.unsplices() {
 		b = append(b, "Accept-Encoding: identity\r\n"...)
 	}
-	if !x.up.ClientAuth && x.up.keyLine != "" {
+	if !x.up.ClientAuth && x.cred != nil {
 		b = append(b, x.up.keyLine...)
-		b = append(b, x.up.credential()...)
+		b = append(b, x.cred.key...)
 		b = append(b, "\r\n"...)
 	}
 	if x.req.trailers {
@@ -299,7 +339,9 @@ func (x *exchange) awaitHead(limit time.Duration) (size int, err error) {
 
 // noAnswer says why there is no answer to be passed on.
 func (x *exchange) noAnswer(err error) *refusal {
-	x.w.dead = true
+	if x.w != nil {
+		x.w.dead = true
+	}
 	f := &refusal{err: err}
 	switch {
 	case errors.Is(err, errGone):
@@ -311,13 +353,13 @@ func (x *exchange) noAnswer(err error) *refusal {
 		f.closing = true
 	case isTimeout(err):
 		x.outcome = metering.OutcomeTimeout
-		f.status, f.code, f.message = 504, "upstream_timeout", "The upstream did not answer in time."
+		f.status, f.code, f.message = 504, codeTimeout, "The upstream did not answer in time."
 	case errors.Is(err, errAnswer):
 		x.outcome = metering.OutcomeUpstreamError
-		f.status, f.code, f.message = 502, "upstream_malformed", "The upstream's answer is not valid HTTP/1.1."
+		f.status, f.code, f.message = 502, codeMalformed, "The upstream's answer is not valid HTTP/1.1."
 	default:
 		x.outcome = metering.OutcomeUpstreamError
-		f.status, f.code, f.message = 502, "upstream_broke_off", "The upstream closed the connection without an answer. The request was not sent again."
+		f.status, f.code, f.message = 502, codeBrokeOff, "The upstream closed the connection without an answer. The request was not sent again."
 	}
 	return f
 }

@@ -98,10 +98,11 @@ func (x *exchange) understand(body []byte) *refusal {
 	}
 	x.asked = q
 	x.describe()
-	if !q.Spliceable || !x.event.Metered {
-		return nil
+	w, f := x.word(x.up)
+	if f == nil {
+		x.adopt(w)
 	}
-	return x.splice(body)
+	return f
 }
 
 // opaque reports whether the body is passed on without being read.
@@ -122,30 +123,6 @@ func (x *exchange) describe() {
 	x.event.Model, x.event.Stream, x.event.BodyBytes = x.asked.Model, x.asked.Stream, x.asked.BodyBytes
 }
 
-// splice asks for the usage of a stream that would report none.
-func (x *exchange) splice(body []byte) *refusal {
-	switch x.up.IncludeUsage {
-	case usageRefuse:
-		if x.observed() {
-			return nil
-		}
-		return badRequest("include_usage_required", "Streams must ask for their usage: set stream_options.include_usage to true.")
-	case usageSplice, usageLeave:
-	default:
-		return nil
-	}
-	if x.up.deaf.Load() {
-		return nil
-	}
-	spliced, ok := dialect.Splice(body)
-	if !ok {
-		return nil
-	}
-	x.plainly, x.body = x.body, &buffer{spliced}
-	x.spliced = true
-	return nil
-}
-
 // glance reads what can be known of a body that is streamed through before it
 // has come: nothing that is decided on, see [upload.verdict].
 func (x *exchange) glance() {
@@ -154,6 +131,9 @@ func (x *exchange) glance() {
 		x.asked.BodyBytes = x.req.length
 	}
 	x.describe()
+	if w, f := x.alias(x.up, nil); f == nil && w.path != "" {
+		x.renamed, x.event.SentModel = w.path, w.model
+	}
 }
 
 // verdict decides on a body that has been streamed but for its last byte.
@@ -176,6 +156,9 @@ func (x *exchange) verdict(u *upload) *refusal {
 	x.describe()
 	if q.Spliceable && x.event.Metered && x.up.IncludeUsage == usageRefuse && !x.observed() {
 		return badRequest("include_usage_required", "Streams must ask for their usage: set stream_options.include_usage to true.")
+	}
+	if _, alias := x.up.Models.Aliases[q.Model]; alias && x.renamed == "" {
+		return &refusal{status: 413, code: "alias_in_large_body", message: "The model is an alias here, and an alias is not replaced in a body as large as this one. Name the model itself."}
 	}
 	return x.allowModel()
 }

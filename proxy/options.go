@@ -107,7 +107,35 @@ type Upstream struct {
 
 	Drain        bool   // read a stream on to its end when the client has gone
 	MaxConns     int    // most connections; 0: 10,000
-	ForwardProxy string // http://user:password@host:port; empty: none
+	Queue        int    // most calls that wait for one of them; 0: 1,000, below zero: none
+	ForwardProxy string // http(s)://user:password@host:port; empty: none
+
+	// Weights are the shares of Credentials in the calls, 1 to 100, one for each;
+	// nil: all the same.
+	Weights []int
+
+	// Endpoints are further addresses. BaseURL may then be empty; where it is not,
+	// it is one of them, with weight 1.
+	Endpoints []Endpoint
+
+	Retry Retry
+
+	// Fallback are upstreams of the same dialect that are asked in this order when
+	// this one has nothing left to ask. None of the two may have ClientAuth.
+	Fallback []string
+
+	TLS *TLS // nil: the usual way
+
+	// AllowPrivate lets names of this upstream stand for addresses that are not of
+	// the public Internet. A base URL that has an address, or localhost, needs it
+	// not.
+	AllowPrivate bool
+
+	Models Models
+
+	// Operations are patterns of the endpoints, such as openai.chat or openai.*,
+	// that may be called; empty: all.
+	Operations []string
 }
 
 func (o Options) withDefaults() (Options, error) {

@@ -90,7 +90,9 @@ func (x *exchange) leave() {
 	if x.until.IsZero() || until.Before(x.until) {
 		x.until = until
 	}
-	x.w.timer.reset()
+	if x.w != nil {
+		x.w.timer.reset()
+	}
 }
 
 // streams reports whether the answer comes bit by bit.

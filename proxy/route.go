@@ -45,6 +45,8 @@ func (x *exchange) classify() *refusal {
 		return forbidden("test_key_not_allowed", "This is a test key, and the upstream is not marked for tests.")
 	case len(p.Key.Upstream) > 0 && !slices.Contains(p.Key.Upstream, x.up.Name):
 		return forbidden("upstream_not_allowed", "This key may not call this upstream.")
+	case !x.up.operates(x.route), x.route.Class == dialect.Raw && len(x.up.Models.Allow)+len(x.up.Models.Deny) > 0:
+		return forbidden("route_not_allowed", "This path is not served here.")
 	case x.route.Class == dialect.Stateful:
 		return forbidden("stateful_not_supported", "This path touches stored objects, whose owner is not known yet.")
 	case x.route.Class == dialect.Raw && !x.up.ClientAuth && !p.Permitted(metering.PermitRaw):

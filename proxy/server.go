@@ -76,7 +76,7 @@ func New(o Options) (*Server, error) {
 // SetUpstreams replaces all upstreams at once: a call sees the old ones or the
 // new ones. Calls that run keep theirs. On an error nothing changes.
 func (s *Server) SetUpstreams(list []Upstream) error {
-	t, err := newTable(list)
+	t, err := newTable(list, s.table.Load())
 	if err != nil {
 		return fmt.Errorf("proxy: %w", err)
 	}

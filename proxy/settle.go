@@ -34,6 +34,7 @@ func (x *exchange) conclude(end dialect.End, more int) {
 		e.Status = 0
 	}
 	e.End = metering.MicrosOf(x.s.o.Now())
+	e.Attempts = x.attempts()
 	if err := x.s.o.Journal.Finish(e); err != nil {
 		x.s.unrecorded.Add(1)
 		x.s.log.Error("a fact was not written at once", "event", e.ID.String(), "customer", e.Customer, "error", err)

@@ -2,14 +2,11 @@ package proxy
 
 import (
 	"bytes"
-	"crypto/tls"
 	"errors"
 	"fmt"
-	"net"
-	"net/url"
 	"strings"
-	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/weirhq/weir/metering"
 	"github.com/weirhq/weir/metering/dialect"
@@ -18,21 +15,15 @@ import (
 // upstream is an Upstream with what follows from it, and its connections.
 type upstream struct {
 	Upstream
-	secure   *tls.Config // nil: plain
-	address  string      // host:port
-	hostName string      // value of Host
-	basePath string      // before the client's path, without a last slash
-	proxy    *url.URL    // nil: none
-	keyLine  string      // "Name: scheme ", before the credential
-
-	watching atomic.Pointer[metering.Principal] // the latest that was known of Observer
-
-	turn   atomic.Uint32 // of the credentials
-	deaf   atomic.Bool   // it has refused stream_options: never ask again
-	slots  chan struct{} // one per connection in use
-	mu     sync.Mutex
-	idle   []*wire // the latest last
-	closed bool    // replaced: nothing is kept any more
+	endpoints []*endpoint
+	rota      *rota // of endpoints
+	keys      *keys // of the endpoints that have none of their own
+	proxy     *forwardProxy
+	keyLine   string // "Name: scheme ", before the credential
+	fallbacks []*upstream
+	queue     *queue
+	deaf      atomic.Bool                        // it has refused stream_options: never ask again
+	watching  atomic.Pointer[metering.Principal] // the latest that was known of Observer
 }
 
 // table is all upstreams at one time.
@@ -43,8 +34,9 @@ type table struct {
 
 const defaultUpstreamConns = 10_000
 
-// newTable checks and prepares upstreams.
-func newTable(list []Upstream) (*table, error) {
+// newTable checks and prepares upstreams. What is known of the same ones in old,
+// which may be nil, stays known.
+func newTable(list []Upstream, old *table) (*table, error) {
 	t := &table{byName: make(map[string]*upstream, len(list))}
 	var errs []error
 	for _, u := range list {
@@ -64,7 +56,35 @@ func newTable(list []Upstream) (*table, error) {
 			t.fallback = prepared
 		}
 	}
+	if errs != nil {
+		return nil, errors.Join(errs...)
+	}
+	for _, u := range t.byName {
+		errs = append(errs, t.link(u))
+		if old != nil && old.byName[u.Name] != nil {
+			u.inherit(old.byName[u.Name])
+		}
+	}
 	return t, errors.Join(errs...)
+}
+
+// link finds the upstreams that u falls back on.
+func (t *table) link(u *upstream) error {
+	for _, name := range u.Fallback {
+		f := t.byName[name]
+		switch {
+		case f == nil:
+			return fmt.Errorf("upstream %q: fallback %q is no upstream: %w", u.Name, name, metering.ErrInvalid)
+		case f == u:
+			return fmt.Errorf("upstream %q falls back on itself: %w", u.Name, metering.ErrInvalid)
+		case f.Dialect.Name() != u.Dialect.Name():
+			return fmt.Errorf("upstream %q: fallback %q speaks another dialect: %w", u.Name, name, metering.ErrInvalid)
+		case f.ClientAuth || u.ClientAuth:
+			return fmt.Errorf("upstream %q: fallback %q: a client's own credential is for one provider only: %w", u.Name, name, metering.ErrInvalid)
+		}
+		u.fallbacks = append(u.fallbacks, f)
+	}
+	return nil
 }
 
 func prepare(u Upstream) (*upstream, error) {
@@ -73,75 +93,102 @@ func prepare(u Upstream) (*upstream, error) {
 		return nil, fmt.Errorf("name is no path segment of an upstream: %w", metering.ErrInvalid)
 	case u.Dialect == nil:
 		return nil, fmt.Errorf("no dialect: %w", metering.ErrInvalid)
-	}
-	base, err := url.Parse(u.BaseURL)
-	if err != nil || base.Host == "" || base.User != nil || base.RawQuery != "" || base.Fragment != "" {
-		return nil, fmt.Errorf("base URL is not http(s)://host[/path]: %w", metering.ErrInvalid)
-	}
-	up := &upstream{Upstream: u, hostName: base.Host, basePath: strings.TrimRight(base.EscapedPath(), "/")}
-	port := map[string]string{"http": "80", "https": "443"}[base.Scheme]
-	if port == "" {
-		return nil, fmt.Errorf("base URL is not http(s)://host[/path]: %w", metering.ErrInvalid)
-	}
-	if base.Port() != "" {
-		port = base.Port()
-	}
-	if u.Observer != "" && !u.ClientAuth {
+	case u.Retry.Attempts < 0, u.Retry.Within < 0, u.Retry.Wait < 0:
+		return nil, fmt.Errorf("a negative bound of retries: %w", metering.ErrInvalid)
+	case u.Observer != "" && !u.ClientAuth:
 		return nil, fmt.Errorf("an observed upstream takes the client's credential: %w", metering.ErrInvalid)
 	}
-	up.address = net.JoinHostPort(base.Hostname(), port)
-	if base.Scheme == "https" {
-		up.secure = &tls.Config{ServerName: base.Hostname(), NextProtos: []string{"http/1.1"}, MinVersion: tls.VersionTLS12, ClientSessionCache: tls.NewLRUClientSessionCache(64)}
-	}
-	if u.ForwardProxy != "" {
-		if up.proxy, err = url.Parse(u.ForwardProxy); err != nil || up.proxy.Scheme != "http" || up.proxy.Host == "" {
-			return nil, fmt.Errorf("forward proxy is not http://[user:password@]host:port: %w", metering.ErrInvalid)
-		}
+	up := &upstream{Upstream: u}
+	var err error
+	if up.proxy, err = newForwardProxy(u.ForwardProxy); err != nil {
+		return nil, err
 	}
 	if err := up.prepareKey(); err != nil {
+		return nil, err
+	}
+	if err := up.prepareEndpoints(); err != nil {
 		return nil, err
 	}
 	if up.MaxConns <= 0 {
 		up.MaxConns = defaultUpstreamConns
 	}
-	up.slots = make(chan struct{}, up.MaxConns)
+	if up.Queue == 0 {
+		up.Queue = defaultQueue
+	}
+	up.queue = newQueue(up.MaxConns, max(up.Queue, 0))
 	return up, nil
 }
 
-// prepareKey checks that a credential cannot break the head that it goes into.
-func (u *upstream) prepareKey() error {
+// prepareEndpoints makes the endpoints and whose turn it is among them.
+func (u *upstream) prepareEndpoints() error {
+	list := u.Endpoints
+	if u.BaseURL != "" || len(list) == 0 {
+		list = append([]Endpoint{{BaseURL: u.BaseURL}}, list...)
+	}
+	if len(list) > maxMembers {
+		return fmt.Errorf("more than %d endpoints: %w", maxMembers, metering.ErrInvalid)
+	}
+	var members []*health
+	var weights []int
+	for i, e := range list {
+		made, err := newEndpoint(u, e)
+		if err == nil {
+			made.keys = u.keys
+			if len(e.Credentials) > 0 {
+				made.keys, err = newKeys(u.keyLine, e.Credentials, e.Weights)
+			}
+		}
+		if err != nil {
+			return fmt.Errorf("endpoint %d: %w", i, err)
+		}
+		u.endpoints = append(u.endpoints, made)
+		members, weights = append(members, made.health), append(weights, made.weight)
+	}
+	u.rota = newRota(members, weights)
+	return nil
+}
+
+// prepareKey checks where credentials go and makes those of the upstream.
+func (u *upstream) prepareKey() (err error) {
 	switch u.IncludeUsage {
 	case "", usageSplice, usageLeave, usageEstimate, usageRefuse:
 	default:
 		return fmt.Errorf("include usage %q: %w", u.IncludeUsage, metering.ErrInvalid)
 	}
-	if u.Signer != nil && (u.ClientAuth || len(u.Credentials) > 0) {
+	some := len(u.Credentials) > 0
+	for _, e := range u.Endpoints {
+		some = some || len(e.Credentials) > 0
+	}
+	if u.Signer != nil && (u.ClientAuth || some) {
 		return fmt.Errorf("signed, and with a credential too: %w", metering.ErrInvalid)
 	}
-	if len(u.Credentials) == 0 {
-		return nil
-	}
-	if !isToken([]byte(u.KeyHeader)) {
-		return fmt.Errorf("key header is no field name: %w", metering.ErrInvalid)
-	}
-	u.keyLine = u.KeyHeader + ": "
-	if u.KeyScheme != "" {
-		u.keyLine += u.KeyScheme + " "
-	}
-	for i, c := range u.Credentials {
-		if c == "" || !isValue([]byte(u.keyLine+c)) {
-			return fmt.Errorf("credential %d is empty or has control characters: %w", i, metering.ErrInvalid)
+	if some {
+		if !isToken([]byte(u.KeyHeader)) {
+			return fmt.Errorf("key header is no field name: %w", metering.ErrInvalid)
+		}
+		u.keyLine = u.KeyHeader + ": "
+		if u.KeyScheme != "" {
+			u.keyLine += u.KeyScheme + " "
 		}
 	}
-	return nil
+	u.keys, err = newKeys(u.keyLine, u.Credentials, u.Weights)
+	return err
 }
 
-// credential is the next one in turn.
-func (u *upstream) credential() string {
-	if len(u.Credentials) == 1 {
-		return u.Credentials[0]
+// inherit goes on with what was known of the same addresses and keys.
+func (u *upstream) inherit(old *upstream) {
+	u.keys.inherit(old.keys)
+	for i, e := range u.endpoints {
+		for _, o := range old.endpoints {
+			if o.base != e.base {
+				continue
+			}
+			e.health, u.rota.members[i] = o.health, o.health
+			if e.keys != u.keys {
+				e.keys.inherit(o.keys)
+			}
+		}
 	}
-	return u.Credentials[int(u.turn.Add(1)-1)%len(u.Credentials)]
 }
 
 // canonical reports whether a path can mean only one thing, by the rules of the
@@ -176,4 +223,11 @@ func (t *table) find(path string) (u *upstream, rest string) {
 		rest = "/"
 	}
 	return u, rest
+}
+
+// sweep closes the connections that have been idle for too long, or all.
+func (u *upstream) sweep(now time.Time, all bool) {
+	for _, e := range u.endpoints {
+		e.sweep(now, all)
+	}
 }

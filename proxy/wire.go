@@ -33,7 +33,7 @@ const (
 type wire struct {
 	c         net.Conn
 	raw       syscall.RawConn
-	up        *upstream
+	from      *endpoint
 	pools     *pools
 	idleSince time.Time
 	reused    bool // it has served a call before this one
@@ -56,8 +56,8 @@ type wire struct {
 	calm  bool             // nothing is to be read and nobody has closed
 }
 
-func newWire(c net.Conn, u *upstream, p *pools) *wire {
-	w := &wire{c: c, raw: rawConn(c), up: u, pools: p}
+func newWire(c net.Conn, e *endpoint, p *pools) *wire {
+	w := &wire{c: c, raw: rawConn(c), from: e, pools: p}
 	w.probe = func(fd uintptr) {
 		polls := [1]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN | unix.POLLRDHUP}}
 		n, err := unix.Poll(polls[:], 0)
