@@ -37,3 +37,6 @@ func Messages(deflated, takeover bool, show func(p []byte, binary bool), pieces 
 	}
 	return m.err == nil && !m.missed
 }
+
+// Glob reports whether a name is of a pattern.
+func Glob(pattern, name string) bool { return glob(pattern, name) }

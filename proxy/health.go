@@ -67,7 +67,7 @@ func (h *health) claim(now time.Time) bool {
 // succeeded forgets what was, unless that came after the request had begun: an
 // old answer is no news.
 func (h *health) succeeded(began time.Time) {
-	if ill := h.state.Load(); ill != nil && !began.Before(ill.since) {
+	if ill := h.state.Load(); ill != nil && began.After(ill.since) {
 		h.state.CompareAndSwap(ill, nil)
 	}
 }
@@ -94,7 +94,7 @@ func (h *health) failed(f failure, now time.Time) bool {
 		ill.streak, ill.until = old.streak, old.until
 		// What runs at the same time fails at the same time: that is one failure, or
 		// a busy server would rest the longer the busier it is.
-		if known = !old.until.IsZero() && f.began.Before(old.since); known {
+		if known = !old.until.IsZero() && !f.began.After(old.since); known {
 			ill.since = old.since
 		}
 	}

@@ -327,16 +327,23 @@ type rig struct {
 	addr    string
 	journal *book
 	log     *bytes.Buffer
+	logging sync.Mutex
+}
+
+// logged is the log so far.
+func (r *rig) logged() string {
+	r.logging.Lock()
+	defer r.logging.Unlock()
+	return r.log.String()
 }
 
 // start serves. openai, the default upstream, is o; change may alter the rest.
 func start(t testing.TB, o *origin, change func(*proxy.Options)) *rig {
 	t.Helper()
 	r := &rig{t: t, journal: newBook(), log: new(bytes.Buffer)}
-	var logging sync.Mutex
 	options := proxy.Options{
 		Keyring: ring{}, Journal: r.journal, EventIDHeader: true,
-		Logger:    slog.New(slog.NewTextHandler(lockedWriter{&logging, r.log}, nil)),
+		Logger:    slog.New(slog.NewTextHandler(lockedWriter{&r.logging, r.log}, nil)),
 		Upstreams: []proxy.Upstream{upstreamAt(t, "openai", o)},
 	}
 	if change != nil {

@@ -67,7 +67,11 @@ func (r *rota) next(now time.Time, skip uint64, anyway bool) int {
 		}
 		return 0
 	}
-	start := int(r.turn.Add(1)-1) % len(r.order)
+	turn := r.turn.Load()
+	if skip == 0 { // who stands in for another one does not use up a turn
+		turn = r.turn.Add(1) - 1
+	}
+	start := int(turn) % len(r.order)
 	for i, asked := 0, skip; i < len(r.order); i++ {
 		m := r.order[(start+i)%len(r.order)]
 		if asked>>m&1 == 0 && r.members[m].claim(now) {
