@@ -198,8 +198,8 @@ func TestAgain_Stream(t *testing.T) {
 		write(c, "0\r\n\r\n")
 	})
 	r := start(t, o, twoKeys)
-	_, body, err := r.ask("POST", post(chatPath, streamRequest))
-	if err != nil || !strings.HasSuffix(string(body), "data: [DONE]\n\n") {
+	_, body, err := r.ask("POST", post(chatPath, unasking))
+	if err != nil || !strings.HasSuffix(string(body), "data: [DONE]\n\n") || strings.Contains(string(body), `"usage"`) {
 		t.Fatalf("got %q %v", body, err)
 	}
 	requests, _ := o.seen()
