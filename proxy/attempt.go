@@ -63,10 +63,6 @@ func (x *exchange) forward() *refusal {
 func (x *exchange) attempt(now time.Time) *refusal {
 	x.tries.began, x.tries.running, x.tries.written = now, true, false
 	x.tries.count++
-	x.at.requests.Add(1)
-	if x.cred != nil {
-		x.cred.requests.Add(1)
-	}
 	f := x.send()
 	if f == nil && x.spliced && x.answer.status == 400 && x.minds() {
 		x.tries.failed = append(x.tries.failed, x.described(setback{code: codeUnasked}))

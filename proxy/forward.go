@@ -84,6 +84,9 @@ func (x *exchange) connect(fresh bool) *refusal {
 			return x.notConnected(err)
 		}
 	}
+	if !fresh {
+		x.counted()
+	}
 	w.begin()
 	x.w = w
 	x.k.attach(w.c)
@@ -99,10 +102,12 @@ func (x *exchange) notConnected(err error) *refusal {
 		}
 		return x.noAnswer(errGone)
 	}
-	switch {
-	case errors.Is(err, errBusy):
+	if errors.Is(err, errBusy) {
 		x.outcome = metering.OutcomeTimeout
 		return &refusal{status: 503, code: codeBusy, message: "All connections to the upstream are in use. Try again later.", after: time.Second, err: err}
+	}
+	x.counted()
+	switch {
 	case errors.Is(err, errPrivate):
 		x.outcome = metering.OutcomeUpstreamError
 		return &refusal{status: 502, code: codePrivate, message: "The upstream's name stands for an address that is not public. Its operator can permit that with allow_private.", err: err}
@@ -112,6 +117,15 @@ func (x *exchange) notConnected(err error) *refusal {
 	default:
 		x.outcome = metering.OutcomeUpstreamError
 		return &refusal{status: 502, code: codeUnreachable, message: "The upstream could not be reached.", err: err}
+	}
+}
+
+// counted counts a request that was made, or would have been had somebody been
+// there.
+func (x *exchange) counted() {
+	x.at.requests.Add(1)
+	if x.cred != nil {
+		x.cred.requests.Add(1)
 	}
 }
 
