@@ -141,6 +141,7 @@ upstreams:
     include_usage: refuse
     drain: true
     max_conns: 7
+    queue: 11
     proxy: http://user:pw@proxy:3128
 limits: {inspect: 64KiB, body: 10MB, header: 65536, conns: 9}
 journal: {dir: /j, sync: always}
@@ -162,7 +163,7 @@ event_id_header: false
 			Credentials: []config.Credential{{Key: config.NewSecret("a")}, {Key: config.NewSecret("b")}},
 			Auth:        config.AuthWeir, Default: true, Test: true,
 			Timeouts:     config.Timeouts{Connect: time.Second, Header: 2 * time.Minute, Idle: 3 * time.Hour},
-			IncludeUsage: config.UsageRefuse, Drain: true, MaxConns: 7,
+			IncludeUsage: config.UsageRefuse, Drain: true, MaxConns: 7, Queue: 11,
 			Proxy: config.NewSecret("http://user:pw@proxy:3128"),
 		}},
 		Limits:  config.Limits{Inspect: 64 << 10, Body: 10_000_000, Header: 64 << 10, Conns: 9},

@@ -45,6 +45,9 @@ func (d *decoder) decode(path string, n *yaml.Node, v reflect.Value) {
 			v.SetInt(int64(dur))
 			return err
 		})
+	case v.Kind() == reflect.Pointer:
+		v.Set(reflect.New(v.Type().Elem()))
+		d.decode(path, n, v.Elem())
 	case v.Kind() == reflect.Struct:
 		d.mapping(path, n, func(p, key string, at, value *yaml.Node) { d.field(p, key, at, value, v) })
 	case v.Kind() == reflect.Map:

@@ -20,6 +20,8 @@ type Preset struct {
 	Scheme string
 	// KeyOptional: a server that may run without keys.
 	KeyOptional bool
+	// Local: a server that people run themselves, in a network of their own.
+	Local bool
 	// SDKPath is what its SDKs expect in their base URL after the host.
 	SDKPath string
 	// IncludeUsage is the default of Upstream.IncludeUsage.

@@ -185,20 +185,20 @@ func compatibles() []Preset {
 func locals() []Preset {
 	return []Preset{
 		bearer(Preset{
-			Name: "llamacpp", Title: "llama.cpp server", KeyOptional: true,
+			Name: "llamacpp", Title: "llama.cpp server", KeyOptional: true, Local: true,
 			Example: "http://127.0.0.1:8090", SDKPath: "/v1", IncludeUsage: UsageSplice,
 			Quirks: []string{"Its own default port is Weir's: give one of the two another."},
 		}),
 		bearer(Preset{
-			Name: "lmstudio", Title: "LM Studio", KeyOptional: true,
+			Name: "lmstudio", Title: "LM Studio", KeyOptional: true, Local: true,
 			BaseURL: "http://127.0.0.1:1234", SDKPath: "/v1", IncludeUsage: UsageSplice,
 		}),
 		bearer(Preset{
-			Name: "ollama", Title: "Ollama", KeyOptional: true,
+			Name: "ollama", Title: "Ollama", KeyOptional: true, Local: true,
 			BaseURL: "http://127.0.0.1:11434", SDKPath: "/v1", IncludeUsage: UsageSplice,
 		}),
 		bearer(Preset{
-			Name: "vllm", Title: "vLLM", KeyOptional: true,
+			Name: "vllm", Title: "vLLM", KeyOptional: true, Local: true,
 			BaseURL: "http://127.0.0.1:8000", SDKPath: "/v1", IncludeUsage: UsageSplice,
 		}),
 	}

@@ -3,6 +3,7 @@ package config
 import (
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -51,7 +52,9 @@ func (u Upstream) resolve(name string) Target {
 	if u.KeyScheme != nil {
 		preset.Scheme = *u.KeyScheme
 	}
-	fill(&u.BaseURL, preset.BaseURL)
+	if len(u.Endpoints) == 0 {
+		fill(&u.BaseURL, preset.BaseURL)
+	}
 	fill(&u.Provider, preset.Provider)
 	fill(&u.Provider, name)
 	fill(&u.IncludeUsage, preset.IncludeUsage)
@@ -65,6 +68,45 @@ func (u Upstream) resolve(name string) Target {
 	}
 	u.BaseURL = strings.TrimRight(u.BaseURL, "/")
 	return Target{Upstream: u, Name: name, Preset: preset}
+}
+
+// Private reports whether names of the upstream may stand for private addresses.
+func (t Target) Private() bool {
+	if t.AllowPrivate != nil {
+		return *t.AllowPrivate
+	}
+	return t.Preset.Local
+}
+
+// hasKeys reports whether every address has a credential.
+func (t Target) hasKeys() bool {
+	if len(t.Credentials) > 0 {
+		return true
+	}
+	for _, e := range t.Endpoints {
+		if len(e.Credentials) == 0 {
+			return false
+		}
+	}
+	return len(t.Endpoints) > 0 && t.BaseURL == ""
+}
+
+// Timeout and Reset report whether a call is repeated after a timeout, and after
+// a connection that broke off.
+func (r Retry) Timeout() bool { return slices.Contains(r.On, onTimeout) }
+
+// Reset is described with [Retry.Timeout].
+func (r Retry) Reset() bool { return slices.Contains(r.On, onReset) }
+
+// Statuses are the status codes after which a call is repeated.
+func (r Retry) Statuses() []int {
+	var out []int
+	for _, on := range r.On {
+		if n, err := strconv.Atoi(on); err == nil {
+			out = append(out, n)
+		}
+	}
+	return out
 }
 
 // ClientPath is what a client's base URL has after the listener's address: the

@@ -96,10 +96,46 @@ type Upstream struct {
 	// call beyond them waits for Timeouts.Connect. Default 10000.
 	MaxConns int `yaml:"max_conns"`
 
-	// Proxy is the URL of a forward proxy on the way to this upstream, http://
-	// with user and password where it wants them. Empty, the default: none; the
-	// variables HTTP_PROXY and HTTPS_PROXY do not count.
+	// Queue is how many calls may wait for a connection, in the order in which they
+	// came; one more is answered 503 at once. Default 1000; 0: nobody waits.
+	Queue int `yaml:"queue"`
+
+	// Proxy is the URL of a forward proxy on the way to this upstream, http:// or
+	// https://, with user and password where it wants them. Empty, the default:
+	// none; the variables HTTP_PROXY and HTTPS_PROXY do not count. The proxy then
+	// resolves the upstream's name, and AllowPrivate decides nothing.
 	Proxy Secret `yaml:"proxy"`
+
+	// Endpoints are several addresses of one provider, such as regions or servers
+	// of your own. Calls take turns; one that cannot be reached or fails three
+	// times in a row is left out for a while. BaseURL, where the file gives it, is
+	// one more of them, with weight 1; the preset's is not.
+	Endpoints []Endpoint `yaml:"endpoints"`
+
+	// Retry bounds the repetition of calls.
+	Retry Retry `yaml:"retry"`
+
+	// Fallback names upstreams of the same dialect that get a call when this one
+	// has nobody left to ask, in this order. A key must be allowed to call them.
+	// The model is the same, unless they have an alias of its name. Default: none.
+	Fallback []string `yaml:"fallback"`
+
+	// TLS is how this upstream is spoken to.
+	TLS TLS `yaml:"tls"`
+
+	// AllowPrivate says whether names of this upstream may stand for addresses that
+	// are not of the public Internet: this machine, private networks, a cloud's
+	// metadata. It is the address that is dialled that counts. A base URL with an
+	// address in it, or localhost, needs no permission. Default: true for presets
+	// of servers that people run themselves, else false.
+	AllowPrivate *bool `yaml:"allow_private"`
+
+	// Models are rules about models.
+	Models Models `yaml:"models"`
+
+	// Operations are the endpoints that may be called, by the names that events
+	// give them (openai.chat), or patterns of them (openai.*). Default: all.
+	Operations []string `yaml:"operations"`
 }
 
 // Quantity is one named number of an answer, for dialect custom.
@@ -143,12 +179,6 @@ type Route struct {
 	Path string `yaml:"path"`
 }
 
-// Credential is one key of the operator for a provider.
-type Credential struct {
-	// Key is the key itself; usually ${NAME} or ${file:/path}.
-	Key Secret `yaml:"key"`
-}
-
 // Timeouts bound the steps of a call to an upstream. 0 means no limit.
 type Timeouts struct {
 	// Connect bounds the connection, TLS included. Default 10s.
@@ -184,5 +214,6 @@ const (
 func (u *Upstream) setDefaults() {
 	u.Auth = AuthWeir
 	u.MaxConns = 10_000
+	u.Queue = 1000
 	u.Timeouts = Timeouts{Connect: 10 * time.Second, Header: 10 * time.Minute, Idle: 10 * time.Minute}
 }

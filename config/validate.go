@@ -42,9 +42,7 @@ func (c Config) Warnings() []Problem {
 	defaults := false
 	for _, t := range c.Targets() {
 		defaults = defaults || t.Default
-		if u, err := url.Parse(t.BaseURL); err == nil && u.Scheme == "http" && !loopback(u.Hostname()) {
-			p.add("upstreams."+t.Name+".base_url", "is plain http to another machine: credentials and prompts travel in clear text")
-		}
+		t.reach(&p)
 	}
 	if !defaults {
 		p.add("upstreams", "none is the default, so paths that begin with /v1/ are not found; mark one with default: true")

@@ -30,8 +30,8 @@ func (c Config) upstream(p *problems, name string) {
 		return // what it should have filled in would only be reported as missing
 	}
 	t := u.resolve(name)
-	if dialectOK := checkDialect(p, path, t); dialectOK {
-		c.baseURL(p, path, t)
+	if dialectOK := checkDialect(p, path, t); dialectOK && (t.BaseURL != "" || len(t.Endpoints) == 0) {
+		c.checkBaseURL(p, path+".base_url", t, t.BaseURL)
 	}
 	checkSource(p, path, t)
 	checkAuth(p, path, t)
@@ -41,7 +41,8 @@ func (c Config) upstream(p *problems, name string) {
 	if u.MaxConns < 1 {
 		p.add(path+".max_conns", "must be at least 1")
 	}
-	storeURL(p, path+".proxy", u.Proxy, "http")
+	storeURL(p, path+".proxy", u.Proxy, "http", "https")
+	c.calls(p, path, t)
 }
 
 func presetNames() []string {
@@ -62,11 +63,10 @@ func checkDialect(p *problems, path string, t Target) bool {
 	return false
 }
 
-// baseURL checks where requests would go. A value that does not parse is not
+// checkBaseURL checks where requests would go. A value that does not parse is not
 // quoted: it may be a secret in the wrong field.
-func (c Config) baseURL(p *problems, path string, t Target) {
-	path += ".base_url"
-	if t.BaseURL == "" {
+func (c Config) checkBaseURL(p *problems, path string, t Target, base string) {
+	if base == "" {
 		message := "is missing"
 		if t.Preset.Example != "" {
 			message += "; " + t.Preset.Title + " has no fixed address, it looks like " + t.Preset.Example
@@ -74,7 +74,7 @@ func (c Config) baseURL(p *problems, path string, t Target) {
 		p.add(path, message)
 		return
 	}
-	u, err := url.Parse(t.BaseURL)
+	u, err := url.Parse(base)
 	switch {
 	case err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "":
 		p.add(path, "want http:// or https://, a host and perhaps a path")
@@ -127,21 +127,10 @@ func (c Config) isOwn(u *url.URL) bool {
 
 func checkAuth(p *problems, path string, t Target) {
 	choice(p, path+".auth", t.Auth, AuthWeir, AuthClient, AuthObserve)
-	for i, cred := range t.Credentials {
-		where := fmt.Sprintf("%s.credentials[%d].key", path, i)
-		switch key := cred.Key.Reveal(); {
-		case key == "":
-			p.add(where, "is empty")
-		case strings.ContainsFunc(key, func(r rune) bool { return r <= ' ' || r > '~' }):
-			p.add(where, "has a space, line end or other character that no header can carry")
-		case strings.HasPrefix(key, "weir_"):
-			p.add(where, "is a key that Weir issues; the provider's own belongs here")
-		}
-	}
 	switch {
 	case (t.Auth == AuthClient || t.Auth == AuthObserve) && len(t.Credentials) > 0:
 		p.add(path+".credentials", "would never be used with auth: "+t.Auth)
-	case t.Auth == AuthWeir && len(t.Credentials) == 0 && !t.Preset.KeyOptional && !t.Sign.Set():
+	case t.Auth == AuthWeir && !t.hasKeys() && !t.Preset.KeyOptional && !t.Sign.Set():
 		p.add(path+".credentials", `is missing; write [{key: "${NAME_OF_A_VARIABLE}"}], or auth: client if clients bring their own`)
 	}
 }
