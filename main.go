@@ -5,6 +5,7 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -433,16 +434,8 @@ func (p *parts) adminOptions(box *sandbox, targets []config.Target, public, site
 		Store: p.store, Ring: p.ring, MintKey: keyring.Mint, MintToken: keyring.MintToken,
 		Journal: p.journal.ID(), Sync: p.shipper.Sync, Pricer: p.book, Explain: p.explain,
 		Proxy: public, Now: p.now, KeysLoaded: p.ring.Loaded, KeysMaxStale: p.conf.Keys.MaxStale, Logger: p.log,
-		Upstreams: func() []api.Upstream {
-			out := make([]api.Upstream, 0, len(targets))
-			for _, t := range targets {
-				out = append(out, api.Upstream{
-					Name: t.Name, Preset: t.Preset.Name, Dialect: t.Dialect, Provider: t.Provider, BaseURL: t.BaseURL,
-					Default: t.Default, Test: t.Test, ClientPath: t.ClientPath(),
-				})
-			}
-			return out
-		},
+		Upstreams: func() []api.Upstream { return p.fare(targets) },
+		Probes:    p.probes(targets),
 		Database: func(ctx context.Context) (api.Database, error) {
 			h, err := p.store.Health(ctx)
 			return api.Database{Engine: h.Engine, Schema: h.Schema, Bytes: h.Bytes, Ahead: h.Ahead, Trouble: h.Trouble}, err
@@ -473,6 +466,55 @@ func (p *parts) adminOptions(box *sandbox, targets []config.Target, public, site
 		return site + portal.Base + "/login/" + secret, now.Add(linkTTL), err
 	}
 	return o
+}
+
+// fare returns the upstreams and how they fare.
+func (p *parts) fare(targets []config.Target) []api.Upstream {
+	states := make(map[string]proxy.UpstreamState)
+	for _, s := range p.plane.Upstreams() {
+		states[s.Name] = s
+	}
+	out := make([]api.Upstream, 0, len(targets))
+	for _, t := range targets {
+		s := states[t.Name]
+		u := api.Upstream{
+			Name: t.Name, Preset: t.Preset.Name, Dialect: t.Dialect, Provider: t.Provider, BaseURL: t.BaseURL,
+			Default: t.Default, Test: t.Test, ClientPath: t.ClientPath(), Fallback: t.Fallback, InUse: s.InUse, Waiting: s.Waiting,
+		}
+		for _, e := range s.Endpoints {
+			shown := api.Endpoint{BaseURL: e.BaseURL, Region: e.Region, Weight: e.Weight, Health: fares(e.Health)}
+			for _, c := range e.Credentials {
+				shown.Credentials = append(shown.Credentials, api.Credential{Position: c.Position, Last4: c.Last4, Health: fares(c.Health)})
+			}
+			u.Endpoints = append(u.Endpoints, shown)
+		}
+		if u.BaseURL == "" && len(u.Endpoints) > 0 {
+			u.BaseURL = u.Endpoints[0].BaseURL
+		}
+		out = append(out, u)
+	}
+	return out
+}
+
+func fares(h proxy.Health) api.Health {
+	return api.NewHealth(h.Requests, h.Failures, h.Resting, h.LastError, h.LastErrorAt)
+}
+
+// probes are what doctor looks at beside its own checks.
+func (p *parts) probes(targets []config.Target) []api.Probe {
+	return []api.Probe{
+		{Name: "upstreams", Run: func(context.Context) api.Check { return api.CheckUpstreams(p.fare(targets)) }},
+		{Name: "upstream TLS", Run: func(context.Context) api.Check {
+			check := api.Check{Status: api.StatusOK, Measured: "certificates are verified"}
+			for _, t := range targets {
+				if t.TLS.InsecureSkipVerify {
+					check.Status, check.Measured = api.StatusWarn, t.Name+" takes any certificate"
+					check.Remedy = "whoever gets between reads its credential and all prompts: name its authority in tls.ca and remove insecure_skip_verify"
+				}
+			}
+			return check
+		}},
+	}
 }
 
 // portalOptions connects the customers' pages.
@@ -541,6 +583,7 @@ func (p *parts) sample() api.Sample {
 		Open: calls.Open, Calls: calls.Calls, Refused: calls.Refused, Losses: calls.Losses, Panics: calls.Panics,
 		Unwritten: int64(log.Parked), Lag: shipping.Lag, WriteFaults: log.Faults.Writes, SyncFaults: log.Faults.Syncs,
 		Lost: log.Faults.Lost, Bytes: log.Bytes, ShipFailing: shipping.Failure != nil, Behind: int64(shipping.Dirty),
+		Upstreams: p.fare(p.conf.Targets()),
 	}
 }
 
@@ -555,10 +598,24 @@ func upstream(t config.Target) (proxy.Upstream, error) {
 		KeyHeader: t.Preset.Header, KeyScheme: t.Preset.Scheme,
 		ClientAuth: t.Auth != config.AuthWeir, Default: t.Default, Test: t.Test,
 		Connect: t.Timeouts.Connect, Header: t.Timeouts.Header, Idle: t.Timeouts.Idle, Total: t.Timeouts.Total,
-		EventName: t.Event, IncludeUsage: t.IncludeUsage, Drain: t.Drain, MaxConns: t.MaxConns, ForwardProxy: t.Proxy.Reveal(),
+		EventName: t.Event, IncludeUsage: t.IncludeUsage, Drain: t.Drain, MaxConns: t.MaxConns, Queue: t.Queue, ForwardProxy: t.Proxy.Reveal(),
+		Fallback: t.Fallback, AllowPrivate: t.Private(), Models: proxy.Models(t.Models), Operations: t.Operations,
+		Retry: proxy.Retry{
+			Attempts: t.Retry.Attempts, On: t.Retry.Statuses(), Timeout: t.Retry.Timeout(), Reset: t.Retry.Reset(),
+			Within: t.Retry.Within, Wait: t.Retry.Wait,
+		},
 	}
-	for _, c := range t.Credentials {
-		u.Credentials = append(u.Credentials, c.Key.Reveal())
+	if u.Queue == 0 {
+		u.Queue = -1 // the data plane takes 0 for its default
+	}
+	u.Credentials, u.Weights = shares(t.Credentials)
+	for _, e := range t.Endpoints {
+		out := proxy.Endpoint{BaseURL: e.BaseURL, Weight: share(e.Weight), Region: e.Region}
+		out.Credentials, out.Weights = shares(e.Credentials)
+		u.Endpoints = append(u.Endpoints, out)
+	}
+	if u.TLS, err = trust(t.TLS); err != nil {
+		return proxy.Upstream{}, fmt.Errorf("upstream %s: tls: %w", t.Name, err)
 	}
 	if t.Sign.Set() {
 		if u.Signer, err = signer(t.Sign); err != nil {
@@ -574,6 +631,37 @@ func signer(s config.Sign) (proxy.Signer, error) {
 		Service: s.Service, Region: s.Region,
 		AccessKeyID: s.AccessKeyID.Reveal(), SecretAccessKey: s.SecretAccessKey.Reveal(), SessionToken: s.SessionToken.Reveal(),
 	})
+}
+
+// shares splits credentials into keys and their weights.
+func shares(list []config.Credential) (keys []string, weights []int) {
+	for _, c := range list {
+		keys, weights = append(keys, c.Key.Reveal()), append(weights, share(c.Weight))
+	}
+	return keys, weights
+}
+
+func share(weight *int) int {
+	if weight == nil {
+		return 1
+	}
+	return *weight
+}
+
+// trust reads how an upstream is spoken to; nil is the usual way.
+func trust(t config.TLS) (*proxy.TLS, error) {
+	if t == (config.TLS{}) {
+		return nil, nil
+	}
+	files, err := t.Read()
+	if err != nil {
+		return nil, err
+	}
+	out := &proxy.TLS{CA: files.CA, Cert: files.Cert, Key: files.Key, ServerName: t.ServerName, SkipVerify: t.InsecureSkipVerify}
+	if t.MinVersion == "1.3" {
+		out.MinVersion = tls.VersionTLS13
+	}
+	return out, nil
 }
 
 // speaking returns the dialect of an upstream.

@@ -189,7 +189,9 @@ func TestTLS_Read(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	indent := func(pem string) string { return "|\n        " + strings.ReplaceAll(strings.TrimSpace(pem), "\n", "\n        ") + "\n" }
+	indent := func(pem string) string {
+		return "|\n        " + strings.ReplaceAll(strings.TrimSpace(pem), "\n", "\n        ") + "\n"
+	}
 	up := func(tls string) string { return "upstreams:\n  openai:\n    credentials: [{key: k}]\n    tls:\n" + tls }
 	for name, text := range map[string]string{
 		"files":  up("      ca: " + dir + "/cert.pem\n      cert: " + dir + "/cert.pem\n      key: " + dir + "/key.pem\n"),

@@ -128,7 +128,9 @@ func TestDial_HangUp(t *testing.T) {
 			accepted <- c
 		}
 	}()
-	r := start(t, nil, func(o *proxy.Options) { o.Upstreams[0].BaseURL, o.Upstreams[0].Connect = "https://"+ln.Addr().String(), time.Minute })
+	r := start(t, nil, func(o *proxy.Options) {
+		o.Upstreams[0].BaseURL, o.Upstreams[0].Connect = "https://"+ln.Addr().String(), time.Minute
+	})
 	c := r.dial()
 	write(c, post(chatPath, chatRequest))
 	silent := <-accepted // the handshake is never answered

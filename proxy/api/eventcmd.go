@@ -88,6 +88,7 @@ func printEvent(p *printer, e Event) {
 	p.optional("provider", e.Provider)
 	p.optional("endpoint", e.Endpoint)
 	p.optional("model", e.Model)
+	p.optional("sent as", e.SentModel)
 	p.optional("answered by", e.Usage.Model)
 	p.optional("provider id", e.ProviderID)
 	p.optional("object id", e.Usage.ObjectID)
@@ -104,6 +105,7 @@ func printEvent(p *printer, e Event) {
 	printTokens(p, e.Usage)
 	p.line("")
 	printCost(p, &e)
+	printAttempts(p, e.Attempts)
 	for _, b := range e.Billing {
 		p.line("")
 		printBilled(p, b)

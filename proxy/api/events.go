@@ -22,7 +22,8 @@ type Event struct {
 	Upstream   string            `json:"upstream,omitempty"`
 	Provider   string            `json:"provider,omitempty"`
 	Endpoint   string            `json:"endpoint,omitempty"`
-	Model      string            `json:"model,omitempty"` // as requested
+	Model      string            `json:"model,omitempty"`      // as requested
+	SentModel  string            `json:"sent_model,omitempty"` // what an alias stood for
 	Metered    bool              `json:"metered"`
 	Stream     bool              `json:"stream"`
 	Test       bool              `json:"test"`
@@ -49,6 +50,11 @@ type Event struct {
 	CostLines  []Line             `json:"cost_lines,omitempty"` // only where one event is shown
 	Rates      []string           `json:"rates"`
 	Book       string             `json:"book,omitempty"`
+
+	// Attempts are the requests to upstreams, where it took more than one or the
+	// call failed over. The customer is billed the call once, by Usage; what the
+	// other attempts cost is the operator's.
+	Attempts []Attempt `json:"attempts,omitempty"`
 
 	// Billing is what the customer is charged, by each meter that measures the
 	// event; only where one event is shown.
@@ -94,6 +100,7 @@ func showEvent(e *metering.Event) Event {
 		Stream: e.Stream, Test: e.Test, Tags: tagMap(e.Tags), Run: e.Run, ClientID: e.ClientID, ProviderID: e.ProviderID,
 		Outcome: e.Outcome, Status: e.Status, ErrorCode: e.ErrorCode, FirstByteAt: Instant(e.FirstByte), EndedAt: Instant(e.End),
 		BytesIn: e.BodyBytes, BytesOut: e.BytesOut, Usage: showUsage(&e.Usage), Estimated: e.Estimated(),
+		SentModel: e.SentModel, Attempts: showAttempts(e.Attempts),
 		CostState: e.CostState, CostReason: e.CostReason, Rates: orEmpty(e.Rates), Book: e.Book, Metadata: raw(e.Properties),
 	}
 	if e.CostState != metering.CostUnpriced && e.CostState != metering.CostUnrated {
@@ -172,6 +179,7 @@ func (s *Server) showEvent(c *call) (answer, error) {
 	if s.opts.Explain != nil {
 		out.CostLines = s.opts.Explain(e)
 	}
+	s.priceAttempts(e, out.Attempts)
 	out.Billing, err = s.billedEvent(c, e)
 	return answered(out, err)
 }

@@ -10,7 +10,7 @@ import (
 
 // Sample is what /metrics shows of a process at one instant. There is one
 // series per field: nothing is labelled by customer, key or model, whose number
-// has no bound.
+// has no bound. What upstreams have is labelled by what the configuration lists.
 type Sample struct {
 	Open        int64 // calls without an end
 	Calls       int64 // calls begun
@@ -25,6 +25,8 @@ type Sample struct {
 	Bytes       int64 // of the journal on disk
 	ShipFailing bool
 	Behind      int64 // customers whose counters wait to be set anew
+
+	Upstreams []Upstream // and how they fare
 }
 
 // series is one metric and how it reads a sample.
@@ -63,8 +65,9 @@ func allSeries() []series {
 
 // collector reads one sample per scrape.
 type collector struct {
-	series []series
-	sample func() Sample
+	series    []series
+	upstreams upstreamSeries
+	sample    func() Sample
 }
 
 // Describe implements prometheus.Collector.
@@ -72,6 +75,7 @@ func (c collector) Describe(out chan<- *prometheus.Desc) {
 	for _, s := range c.series {
 		out <- s.desc
 	}
+	c.upstreams.describe(out)
 }
 
 // Collect implements prometheus.Collector. Counts below 2^53 are exact there.
@@ -80,11 +84,12 @@ func (c collector) Collect(out chan<- prometheus.Metric) {
 	for _, s := range c.series {
 		out <- prometheus.MustNewConstMetric(s.desc, s.kind, float64(s.read(sample)))
 	}
+	c.upstreams.collect(sample.Upstreams, out)
 }
 
 // Metrics serves the process's metrics in Prometheus' format.
 func Metrics(sample func() Sample) http.Handler {
 	registry := prometheus.NewRegistry()
-	registry.MustRegister(collector{allSeries(), sample}, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	registry.MustRegister(collector{allSeries(), newUpstreamSeries(), sample}, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return promhttp.HandlerFor(registry, promhttp.HandlerOpts{Registry: registry})
 }

@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"fmt"
 	"strings"
 )
 
@@ -26,7 +27,35 @@ func (c *UpstreamList) Run(ctx context.Context, env *Env) error {
 			}
 			p.row(it.Name, it.Preset, it.BaseURL, strings.Join(it.SDKURLs, " "), mark)
 		}
+		p.line("")
+		p.row("UPSTREAM", "CREDENTIAL", "ENDPOINT", "STATE", "RESTING UNTIL", "REQUESTS", "FAILURES", "LAST ERROR", "")
+		for _, it := range u.Items {
+			printFaring(p, it)
+		}
 	})
+}
+
+// printFaring writes a line for each endpoint and each credential. A credential
+// that several endpoints share fares the same at all of them.
+func printFaring(p *printer, u Upstream) {
+	for _, e := range u.Endpoints {
+		place := e.BaseURL
+		if e.Region != "" {
+			place += " (" + e.Region + ")"
+		}
+		printHealth(p, u.Name, "", place, e.Health)
+		for _, c := range e.Credentials {
+			name := fmt.Sprint(c.Position)
+			if c.Last4 != "" {
+				name += " …" + c.Last4
+			}
+			printHealth(p, u.Name, name, place, c.Health)
+		}
+	}
+}
+
+func printHealth(p *printer, upstream, credential, endpoint string, h Health) {
+	p.row(upstream, credential, endpoint, h.State, h.RestingUntil, h.Requests, h.Failures, h.LastError, h.LastErrorAt)
 }
 
 // TokenCmd groups the commands about access tokens.

@@ -26,6 +26,11 @@ func (s *Server) listUpstreams(c *call) (answer, error) {
 					u.SDKURLs = []string{s.opts.Proxy + "/v1", s.opts.Proxy + u.ClientPath}
 				}
 			}
+			u.Fallback, u.Endpoints = orEmpty(u.Fallback), orEmpty(u.Endpoints)
+			for i := range u.Endpoints {
+				e := &u.Endpoints[i]
+				e.BaseURL, e.Credentials = bare(e.BaseURL), orEmpty(e.Credentials)
+			}
 			out.Items = append(out.Items, u)
 		}
 	}

@@ -172,6 +172,11 @@ type Upstream struct {
 	ClientPath string `json:"-"`
 	// SDKURLs are the base URLs to give to an SDK.
 	SDKURLs []string `json:"sdk_base_urls"`
+
+	Fallback  []string   `json:"fallback"`  // upstreams that get a call when nothing is left to ask here
+	InUse     int        `json:"in_use"`    // connections that serve a call now
+	Waiting   int        `json:"waiting"`   // calls that wait for one
+	Endpoints []Endpoint `json:"endpoints"` // what calls go to
 }
 
 // Line is one step of the arithmetic that made a cost: quantity × price / per.
