@@ -9,7 +9,7 @@ import (
 	"crypto/x509/pkix"
 	"encoding/pem"
 	"io"
-	"log"
+	"log/slog"
 	"math/big"
 	"net"
 	"net/http"
@@ -90,7 +90,7 @@ func secureServer(t *testing.T, conf *tls.Config) string {
 			t.Error(err)
 		}
 	}))
-	s.TLS, s.Config.ErrorLog = conf, log.New(io.Discard, "", 0)
+	s.TLS, s.Config.ErrorLog = conf, slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)
 	s.StartTLS()
 	t.Cleanup(s.Close)
 	return s.URL
