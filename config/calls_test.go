@@ -232,3 +232,29 @@ func pair(t *testing.T) (certPEM, keyPEM string) {
 	}
 	return string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})), string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: raw}))
 }
+
+// What the example shows commented out holds as well: a comment that begins with
+// one blank is prose, all others are settings.
+func TestLoad_ExampleCommented(t *testing.T) {
+	t.Parallel()
+	b, err := os.ReadFile(filepath.Join("..", "weir.example.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var text strings.Builder
+	for line := range strings.Lines(string(b)) {
+		indent, rest, found := strings.Cut(line, "#")
+		if found && strings.TrimSpace(indent) == "" && strings.TrimSpace(rest) != "" && (rest[0] != ' ' || rest[1] == ' ') {
+			line = indent + rest
+		}
+		text.WriteString(strings.ReplaceAll(line, "${file:/run/secrets/gemini-api-key}", "g"))
+	}
+	got := mustLoad(t, text.String(), env{
+		"OPENAI_API_KEY": "o", "OPENAI_API_KEY_2": "p", "ANTHROPIC_API_KEY": "a", "EGRESS_PROXY": "http://proxy:3128",
+		"AWS_ACCESS_KEY_ID": "i", "AWS_SECRET_ACCESS_KEY": "s",
+	}).Upstreams["openai"]
+	if len(got.Endpoints) != 2 || len(got.Credentials) != 2 || got.Retry.Attempts != 2 || got.Fallback[0] != "local" || got.Models.Aliases["fast"] == "" ||
+		got.TLS.ServerName == "" || got.AllowPrivate == nil || got.Proxy.IsZero() {
+		t.Errorf("read %+v", got)
+	}
+}

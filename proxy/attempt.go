@@ -173,10 +173,13 @@ func (x *exchange) judgeAnswer() setback {
 		said = x.listen()
 	}
 	r := rule(x.up.Dialect.Name(), status, after, said.Error, x.early)
-	if r.blame == theKey && x.cred == nil {
+	if r.blame == theKey && x.cred == nil && status == 429 {
 		r.blame = theAddress // a server without keys that is busy
 	}
 	s := setback{code: errorName(status, said.Error), blame: r.blame, after: after, again: r.unrun}
+	if s.blame == theKey && x.cred == nil {
+		s.blame = theAddress // signed, or open to all: another place may think otherwise
+	}
 	for _, on := range x.up.Retry.On {
 		if on == status && !r.unrun {
 			s.again, s.repeats, s.usage = true, x.up.Retry.Attempts > 0, unreported()
@@ -214,6 +217,8 @@ func (x *exchange) count(r ruling, s setback) {
 		}
 		x.at.rest(x, f)
 		return
+	case r.blame == theKey && x.cred == nil:
+		x.at.note(s.code, time.Now())
 	case r.blame == theKey && r.rests && !x.choosesAccount():
 		x.cred.rest(x, failure{code: s.code, began: began, after: s.after, first: credentialRest, most: credentialRestCap})
 	case r.blame == theKey:

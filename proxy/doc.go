@@ -22,7 +22,11 @@
 // it was read into and leaves from there.
 //
 // A client that shuts down only its sending side counts as gone, as with nginx.
-// Trailers pass both ways. An exchange never runs twice: a request is sent
-// again only if not a byte of it had been written. A request that an upstream has
-// refused for our splice with 400 is followed by the client's own.
+// Trailers pass both ways. A request is sent again only as long as nothing of an
+// answer has reached the client, and only if the upstream cannot have begun: not
+// a byte of it had been written, or the answer says that nothing ran, see the
+// table in ruling.go. What else may be repeated is the configuration's to say. It
+// is one call all the same: one intent, one fact, with its attempts. A request
+// that an upstream has refused for our splice with 400 is followed by the
+// client's own.
 package proxy
