@@ -484,7 +484,7 @@ func (p *parts) fare(targets []config.Target) []api.Upstream {
 		for _, e := range s.Endpoints {
 			shown := api.Endpoint{BaseURL: e.BaseURL, Region: e.Region, Weight: e.Weight, Health: fares(e.Health)}
 			for _, c := range e.Credentials {
-				shown.Credentials = append(shown.Credentials, api.Credential{Position: c.Position, Last4: c.Last4, Health: fares(c.Health)})
+				shown.Credentials = append(shown.Credentials, api.Credential{Position: c.Position, Last4: c.Last4, Shared: c.Shared, Health: fares(c.Health)})
 			}
 			u.Endpoints = append(u.Endpoints, shown)
 		}

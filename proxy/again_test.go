@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -18,10 +19,9 @@ const failedWithUsage = `{"error":{"message":"the worker died","type":"server_er
 
 // firstFails answers the first request as told and all others well.
 func firstFails(fail func(net.Conn)) func(*origin, net.Conn, got) {
-	first := true
+	var later atomic.Bool
 	return func(_ *origin, c net.Conn, _ got) {
-		if first {
-			first = false
+		if !later.Swap(true) {
 			fail(c)
 			return
 		}
@@ -251,9 +251,9 @@ func TestAgain_HangUp(t *testing.T) {
 // crosses the write is 502 all the same, and nothing is sent twice.
 func TestAgain_KeptConnection(t *testing.T) {
 	t.Parallel()
-	drop := false
+	var drop atomic.Bool
 	o := newOrigin(t, func(_ *origin, c net.Conn, _ got) {
-		if drop {
+		if drop.Load() {
 			c.Close()
 			return
 		}
@@ -263,7 +263,7 @@ func TestAgain_KeptConnection(t *testing.T) {
 	r := start(t, nil, endpoints(o.url(), other.url()))
 	r.chat(200)
 	r.chat(200)
-	drop = true
+	drop.Store(true)
 	if body := r.chat(502); code(t, body) != "upstream_broke_off" || hits(o)[0] != 2 || hits(other)[0] != 1 {
 		t.Errorf("got %s, requests %v", body, hits(o, other))
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -174,10 +175,9 @@ func TestCredential_AllRefused(t *testing.T) {
 // and forgets its failures then.
 func TestCredential_Recovers(t *testing.T) {
 	t.Parallel()
-	refuse := true
+	var refused atomic.Bool
 	o := newOrigin(t, func(_ *origin, c net.Conn, g got) {
-		if refuse && g.all("Authorization")[0] == "Bearer "+firstKey {
-			refuse = false
+		if g.all("Authorization")[0] == "Bearer "+firstKey && !refused.Swap(true) {
 			write(c, respond("429 Too Many Requests", "application/json", "{}", "Retry-After: 1"))
 			return
 		}

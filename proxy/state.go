@@ -28,6 +28,7 @@ type CredentialState struct {
 	Health
 	Position int    // in the configuration, from 0
 	Last4    string // of the key; empty if it is too short to show them
+	Shared   bool   // the upstream's, at every endpoint that has none of its own
 }
 
 // Health is what is known of an endpoint or a credential.
@@ -49,7 +50,7 @@ func (s *Server) Upstreams() []UpstreamState {
 		for _, e := range u.endpoints {
 			shown := EndpointState{Health: e.show(now), BaseURL: e.base, Region: e.region, Weight: e.weight}
 			for i, c := range e.keys.list {
-				shown.Credentials = append(shown.Credentials, CredentialState{Health: c.show(now), Position: i, Last4: c.tail()})
+				shown.Credentials = append(shown.Credentials, CredentialState{Health: c.show(now), Position: i, Last4: c.tail(), Shared: e.keys == u.keys})
 			}
 			state.Endpoints = append(state.Endpoints, shown)
 		}

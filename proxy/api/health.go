@@ -46,17 +46,18 @@ type Credential struct {
 	Health
 	Position int    `json:"position"`        // in the configuration, from 0
 	Last4    string `json:"last4,omitempty"` // of a key that is long enough to show them
+	Shared   bool   `json:"shared"`          // it fares the same at every endpoint that has none of its own
 }
 
 // CheckUpstreams is doctor's finding about what calls go to.
 func CheckUpstreams(upstreams []Upstream) Check {
 	var resting, lost []string
 	for _, u := range upstreams {
-		well := 0
+		well, shared := 0, false
 		for _, e := range u.Endpoints {
 			keys := len(e.Credentials) == 0
 			for _, c := range e.Credentials {
-				if keys = keys || c.State == Healthy; c.State == Resting {
+				if keys = keys || c.State == Healthy; c.State == Resting && !(c.Shared && shared) {
 					resting = append(resting, fmt.Sprintf("credential …%s of %s (%s)", c.Last4, u.Name, c.LastError))
 				}
 			}
@@ -65,6 +66,7 @@ func CheckUpstreams(upstreams []Upstream) Check {
 			} else if keys {
 				well++
 			}
+			shared = shared || len(e.Credentials) > 0 && e.Credentials[0].Shared
 		}
 		if well == 0 && len(u.Endpoints) > 0 {
 			lost = append(lost, u.Name)

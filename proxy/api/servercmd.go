@@ -35,9 +35,10 @@ func (c *UpstreamList) Run(ctx context.Context, env *Env) error {
 	})
 }
 
-// printFaring writes a line for each endpoint and each credential. A credential
-// that several endpoints share fares the same at all of them.
+// printFaring writes a line for each endpoint and each credential; one that
+// endpoints share is listed once.
 func printFaring(p *printer, u Upstream) {
+	shown := false
 	for _, e := range u.Endpoints {
 		place := e.BaseURL
 		if e.Region != "" {
@@ -49,8 +50,14 @@ func printFaring(p *printer, u Upstream) {
 			if c.Last4 != "" {
 				name += " …" + c.Last4
 			}
-			printHealth(p, u.Name, name, place, c.Health)
+			switch {
+			case !c.Shared:
+				printHealth(p, u.Name, name, place, c.Health)
+			case !shown:
+				printHealth(p, u.Name, name, "", c.Health)
+			}
 		}
+		shown = shown || len(e.Credentials) > 0 && e.Credentials[0].Shared
 	}
 }
 

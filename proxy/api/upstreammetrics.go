@@ -20,7 +20,7 @@ func newUpstreamSeries() upstreamSeries {
 	return upstreamSeries{
 		inUse:    one("connections_in_use", "Connections that serve a call.", "upstream"),
 		waiting:  one("waiting_calls", "Calls that wait for a connection.", "upstream"),
-		requests: one("requests_total", "Requests by endpoint, and by credential where that is not empty: its position and last characters.", part...),
+		requests: one("requests_total", "Requests by endpoint, and by credential where that is not empty: its position and last characters. Without an endpoint: a credential that endpoints share.", part...),
 		failures: one("failures_total", "Requests that failed in a way that counts against the endpoint or the credential.", part...),
 		resting:  one("resting", "1 while calls pass over the endpoint or the credential.", part...),
 	}
@@ -36,6 +36,7 @@ func (s upstreamSeries) collect(upstreams []Upstream, out chan<- prometheus.Metr
 	for _, u := range upstreams {
 		out <- prometheus.MustNewConstMetric(s.inUse, prometheus.GaugeValue, float64(u.InUse), u.Name)
 		out <- prometheus.MustNewConstMetric(s.waiting, prometheus.GaugeValue, float64(u.Waiting), u.Name)
+		shown := false
 		for _, e := range u.Endpoints {
 			s.part(out, e.Health, u.Name, bare(e.BaseURL), "")
 			for _, c := range e.Credentials {
@@ -43,8 +44,14 @@ func (s upstreamSeries) collect(upstreams []Upstream, out chan<- prometheus.Metr
 				if c.Last4 != "" {
 					name += "-" + c.Last4
 				}
-				s.part(out, c.Health, u.Name, bare(e.BaseURL), name)
+				switch {
+				case !c.Shared:
+					s.part(out, c.Health, u.Name, bare(e.BaseURL), name)
+				case !shown: // once, or a sum would count it at each endpoint
+					s.part(out, c.Health, u.Name, "", name)
+				}
 			}
+			shown = shown || len(e.Credentials) > 0 && e.Credentials[0].Shared
 		}
 	}
 }

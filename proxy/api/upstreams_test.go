@@ -16,17 +16,19 @@ import (
 func faring() []api.Upstream {
 	at := time.Date(2026, 1, 31, 12, 5, 0, 0, time.UTC)
 	well := api.NewHealth(7, 0, time.Time{}, "", time.Time{})
+	shared := []api.Credential{
+		{Position: 0, Last4: "aaaa", Shared: true, Health: api.NewHealth(5, 1, at, "insufficient_quota", at.Add(-time.Minute))},
+		{Position: 1, Last4: "aaaa", Shared: true, Health: well},
+	}
 	return []api.Upstream{
 		{
 			Name: "openai", Preset: "openai", Dialect: "openai", Provider: "openai", BaseURL: "https://api.openai.com", Default: true, ClientPath: "/openai/v1",
 			Fallback: []string{"local"}, InUse: 2, Waiting: 1,
-			Endpoints: []api.Endpoint{{
-				BaseURL: "https://user:secret@api.openai.com", Region: "eu", Weight: 3, Health: well,
-				Credentials: []api.Credential{
-					{Position: 0, Last4: "aaaa", Health: api.NewHealth(5, 1, at, "insufficient_quota", at.Add(-time.Minute))},
-					{Position: 1, Last4: "aaaa", Health: well},
-				},
-			}},
+			Endpoints: []api.Endpoint{
+				{BaseURL: "https://user:secret@api.openai.com", Region: "eu", Weight: 3, Health: well, Credentials: shared},
+				{BaseURL: "https://us.api.openai.com", Weight: 1, Health: well, Credentials: shared},
+				{BaseURL: "https://in.api.openai.com", Weight: 1, Health: well, Credentials: []api.Credential{{Last4: "cccc", Health: well}}},
+			},
 		},
 		{Name: "local", Preset: "vllm", Dialect: "openai", Provider: "local", ClientPath: "/local/v1", Endpoints: []api.Endpoint{
 			{BaseURL: "http://127.0.0.1:8000", Weight: 1, Health: api.NewHealth(1, 1, at, "upstream_unreachable", at)},
@@ -50,9 +52,9 @@ func TestUpstreams_Health(t *testing.T) {
 	}
 	out := s.says("upstream list",
 		"openai - https://api.openai.com (eu) healthy - 7 0 - -",
-		"openai 0 …aaaa https://api.openai.com (eu) resting 2026-01-31T12:05:00.000000Z 5 1 insufficient_quota 2026-01-31T12:04:00.000000Z",
+		"openai 0 …aaaa - resting 2026-01-31T12:05:00.000000Z 5 1 insufficient_quota 2026-01-31T12:04:00.000000Z",
 		"local - http://127.0.0.1:8000 resting 2026-01-31T12:05:00.000000Z 1 1 upstream_unreachable")
-	if strings.Contains(out, "secret") {
+	if strings.Contains(out, "secret") || strings.Count(out, "0 …aaaa") != 1 || strings.Count(out, "0 …cccc") != 1 {
 		t.Errorf("a password is shown:\n%s", out)
 	}
 }
@@ -69,9 +71,10 @@ func TestMetrics_Upstreams(t *testing.T) {
 	}
 	for _, want := range []string{
 		`weir_upstream_requests_total{credential="",endpoint="https://api.openai.com",upstream="openai"} 7`,
-		`weir_upstream_requests_total{credential="0-aaaa",endpoint="https://api.openai.com",upstream="openai"} 5`,
-		`weir_upstream_failures_total{credential="1-aaaa",endpoint="https://api.openai.com",upstream="openai"} 0`,
-		`weir_upstream_resting{credential="0-aaaa",endpoint="https://api.openai.com",upstream="openai"} 1`,
+		`weir_upstream_requests_total{credential="0-aaaa",endpoint="",upstream="openai"} 5`,
+		`weir_upstream_failures_total{credential="1-aaaa",endpoint="",upstream="openai"} 0`,
+		`weir_upstream_resting{credential="0-aaaa",endpoint="",upstream="openai"} 1`,
+		`weir_upstream_requests_total{credential="0-cccc",endpoint="https://in.api.openai.com",upstream="openai"} 7`,
 		`weir_upstream_resting{credential="",endpoint="http://127.0.0.1:8000",upstream="local"} 1`,
 		`weir_upstream_connections_in_use{upstream="openai"} 2`,
 		`weir_upstream_waiting_calls{upstream="openai"} 1`,
@@ -95,6 +98,7 @@ func TestCheckUpstreams(t *testing.T) {
 	f(nil, api.StatusOK, "0, and nothing of them rests")
 	f(all[:1], api.StatusWarn, "credential …aaaa of openai (insufficient_quota)")
 	f(all, api.StatusFail, "local: nothing of it is healthy; ")
+	all[0].Endpoints = all[0].Endpoints[:1]
 	all[0].Endpoints[0].Credentials = all[0].Endpoints[0].Credentials[:1]
 	f(all[:1], api.StatusFail, "openai: nothing of it is healthy")
 }
