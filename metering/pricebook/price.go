@@ -186,6 +186,10 @@ func restated(e *metering.Event, q *metering.Quantity) bool {
 	switch q.Name {
 	case "counted_tokens", "declined_attempts", "upstream_inference_cost", "messages":
 		return true
+	case "tokens_processed.input_tokens", "tokens_processed.output_tokens", "cached_tokens": // Cohere bills other tokens
+		return true
+	case "guardrail_sensitive_information_policy_free_units": // of Bedrock, as it says itself
+		return true
 	case "seconds": // how long a socket was open: its turns are charged
 		return amountOf(u, "messages") != (metering.Number{})
 	case "images": // charged as tokens where the answer counts them as such

@@ -76,6 +76,25 @@ func TestPrice_dialects(t *testing.T) {
 		"prompt_tokens_details":{"cached_tokens":600},"completion_tokens_details":{"reasoning_tokens":40}}}`, "0.00087")
 }
 
+// TestPrice_cohere: Cohere charges the tokens that it bills, at 2.5 and 10, and
+// neither those that it processed nor those of them that came from a cache, of
+// which there may be more. A rerank has no fee here, so no price.
+func TestPrice_cohere(t *testing.T) {
+	t.Parallel()
+	f := func(path, model, body, want string) {
+		t.Helper()
+		d, _ := dialect.Named("cohere")
+		s := d.Scanner(d.Route("POST", path), dialect.Request{}, dialect.Response{Status: 200, ContentType: "application/json"})
+		s.Scan([]byte(body))
+		e := call(t, "cohere", model, nil)
+		e.Usage = s.Close(dialect.Ended)
+		costs(t, embedded(t), e, want)
+	}
+	f("/v2/chat", "command-a-03-2025", `{"id":"c","message":{"role":"assistant","content":[{"type":"text","text":"x"}]},"finish_reason":"COMPLETE",
+		"usage":{"billed_units":{"input_tokens":257,"output_tokens":405},"tokens":{"input_tokens":763,"output_tokens":408,"reasoning_tokens":300},"cached_tokens":448}}`, "0.0046925")
+	f("/v2/rerank", "command-a-03-2025", `{"id":"r","results":[],"meta":{"billed_units":{"search_units":1}}}`, "meter: search_units")
+}
+
 // TestPrice_cells covers T36 and the classes of tokens, one at a time.
 func TestPrice_cells(t *testing.T) {
 	t.Parallel()
