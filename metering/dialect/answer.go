@@ -101,6 +101,11 @@ func (a *answer) keepUsage(raw []byte) {
 	if a.raw = a.raw[:0]; len(raw) <= maxRaw {
 		a.raw = append(a.raw, raw...)
 	}
+	a.counted()
+}
+
+// counted says that the provider's count covers what was shown so far.
+func (a *answer) counted() {
 	a.textThen = a.text
 	if a.shown != nil {
 		a.shown.Reset()

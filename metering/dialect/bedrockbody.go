@@ -62,13 +62,16 @@ func (r *makerReader) event(_, data []byte) {
 	if !c.enter('{') {
 		return
 	}
-	had := len(r.merged.names) > 0
+	had, output := len(r.merged.names) > 0, r.usage.output
 	for key, ok := c.member(); ok; key, ok = c.member() {
 		r.member(string(key), c.value())
 	}
 	if !had && len(r.merged.names) > 0 && !r.stream {
 		r.objects++
 		r.keepUsage(r.merged.bytes())
+	}
+	if r.stream && r.usage.output != output {
+		r.counted()
 	}
 	r.failBody(data)
 }
@@ -81,7 +84,7 @@ func (r *makerReader) member(key string, value []byte) {
 	case "totalOutputTextTokenCount", "generation_token_count":
 		r.take(&r.usage.output, key, value)
 	case "outputText", "generation", "text", "completion":
-		r.text += textBytes(value)
+		r.show(value)
 	case "completionReason", "stop_reason", "finish_reason":
 		r.finish.set(value)
 	case "results", "outputs", "generations", "completions":
@@ -122,9 +125,9 @@ func (r *makerReader) list(raw []byte) {
 				to.n, to.set, to.bad = to.n+n.n, to.set || n.set, to.bad || n.bad
 				r.merged.set(key, value)
 			case "outputText", "text":
-				r.text += textBytes(value)
+				r.show(value)
 			case "data": // AI21
-				r.text += textBytes(rawMember(value, "text"))
+				r.show(rawMember(value, "text"))
 			case "completionReason", "stop_reason", "finish_reason":
 				r.finish.set(value)
 			case "finishReason":

@@ -69,7 +69,8 @@ func (r *converseReader) take(e *converseEvent) {
 	r.finish.set(e.stop)
 	r.tier.set(rawMember(e.tier, "type"))
 	r.readTrace(e.trace)
-	r.text += blockBytes(e.delta, maxBlockDepth) + blockBytes(e.start, maxBlockDepth)
+	r.showBlock(e.delta, maxBlockDepth)
+	r.showBlock(e.start, maxBlockDepth)
 	r.content(rawMember(rawMember(e.output, "message"), "content"))
 	if len(e.usage) == 0 || e.usage[0] != '{' {
 		return
@@ -82,44 +83,45 @@ func (r *converseReader) take(e *converseEvent) {
 	}
 }
 
-// content counts the blocks of a whole message.
+// content takes the blocks of a whole message.
 func (r *converseReader) content(raw []byte) {
 	c := cursor{b: raw}
 	if !c.enter('[') {
 		return
 	}
 	for c.element() {
-		r.text += blockBytes(c.value(), maxBlockDepth)
+		r.showBlock(c.value(), maxBlockDepth)
 	}
 }
 
 // maxBlockDepth is how deep text lies in a block: reasoningContent.reasoningText.
 const maxBlockDepth = 2
 
-// blockBytes counts what a model wrote in a content block or in a delta of one:
+// showBlock takes what a model wrote in a content block or in a delta of one:
 // text, calls with their names and arguments, and reasoning.
-func blockBytes(block []byte, depth int) int64 {
+func (a *answer) showBlock(block []byte, depth int) {
 	c := cursor{b: block}
 	if !c.enter('{') {
-		return 0
+		return
 	}
-	var n int64
 	for {
 		key, ok := c.member()
 		if !ok {
-			return n
+			return
 		}
 		value := c.value()
 		switch string(key) {
 		case "text", "name":
-			n += textBytes(value)
+			a.show(value)
 		case "input":
-			if n += textBytes(value); len(value) > 0 && value[0] == '{' {
-				n += int64(len(value))
+			if len(value) > 0 && value[0] == '{' {
+				a.showRaw(value)
+				continue
 			}
+			a.show(value)
 		case "toolUse", "reasoningContent", "reasoningText":
 			if depth > 0 {
-				n += blockBytes(value, depth-1)
+				a.showBlock(value, depth-1)
 			}
 		}
 	}

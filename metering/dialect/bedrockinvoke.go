@@ -15,9 +15,9 @@ import (
 // nothing of it. Where a body has no counts those of Bedrock's own stand: in the
 // header of an answer, in the invocation metrics of a stream's last chunk.
 type invokeReader struct {
-	answer         // until the maker is known
-	body    reader // of the maker; nil: not known yet
-	counted *bedrockUsage
+	answer               // until the maker is known
+	body   reader        // of the maker; nil: not known yet
+	own    *bedrockUsage // Bedrock's own counts; nil: none
 
 	chunks     int
 	intervened bool // by a guardrail
@@ -48,7 +48,7 @@ func newInvokeReader(resp Response) *invokeReader {
 		}
 	}
 	if u.given() {
-		r.counted = u
+		r.own = u
 	}
 	return r
 }
@@ -153,7 +153,7 @@ func (r *invokeReader) metrics(raw []byte, objects int) {
 	}
 	u := readBedrockUsage(gjson.ParseBytes(raw), a)
 	if u.given() {
-		r.counted = u
+		r.own = u
 		if a.raw == nil {
 			a.keepUsage(raw)
 		}
@@ -170,7 +170,7 @@ func (r *invokeReader) awaitsFinal() bool { return r.state().stream && r.state()
 // called, Bedrock counts nothing and bills the guardrail alone. The counts that a
 // body then has are of the message that stands in for an answer.
 func (r *invokeReader) blocked() bool {
-	return r.intervened && !r.counted.given() && !r.generated && (r.traced || r.chunks == 1)
+	return r.intervened && !r.own.given() && !r.generated && (r.traced || r.chunks == 1)
 }
 
 func (r *invokeReader) report(u *metering.Usage) reported {
@@ -180,7 +180,7 @@ func (r *invokeReader) report(u *metering.Usage) reported {
 		return reportedNothing
 	}
 	if r.body == nil {
-		return r.counted.report(u, true)
+		return r.own.report(u, true)
 	}
 	// The maker's own counts come first: they know of caches and reasoning.
 	own := *u
@@ -190,20 +190,20 @@ func (r *invokeReader) report(u *metering.Usage) reported {
 		got = reportedSoFar // the output count of message_start is a placeholder
 	}
 	switch {
-	case got == reportedAll && r.counted.given():
+	case got == reportedAll && r.own.given():
 		*u = own
-		if !r.counted.agrees(u.Input, u.Output) {
+		if !r.own.agrees(u.Input, u.Output) {
 			u.Flag(metering.FlagTotalMismatch)
 		}
 		return got
-	case got == reportedAll || !r.counted.given():
+	case got == reportedAll || !r.own.given():
 		*u = own
 		return got
 	}
-	counted := *r.counted
+	counted := *r.own
 	if b, ok := r.body.(countedBody); ok && b.bedrockCounts() != nil {
 		counted = *b.bedrockCounts()
-		counted.fill(r.counted)
+		counted.fill(r.own)
 	}
 	return counted.report(u, true)
 }

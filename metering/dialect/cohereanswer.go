@@ -96,13 +96,14 @@ func (r *cohereAnswer) take(e *cohereEvent) {
 	r.id.set(e.generation)
 	r.finish.set(e.finish)
 	r.finish.set(rawMember(e.delta, "finish_reason"))
-	r.text += textBytes(e.text) + textBytes(e.summary)
+	r.show(e.text)
+	r.show(e.summary)
 	if r.stream {
 		r.fail("stream", rawMember(e.delta, "error"))
-		r.text += messageBytes(rawMember(e.delta, "message"), messageDepth)
+		r.showMessage(rawMember(e.delta, "message"), messageDepth)
 	} else {
-		r.text += messageBytes(e.message, messageDepth)
-		r.text += messageBytes(e.generations, 2)
+		r.showMessage(e.message, messageDepth)
+		r.showMessage(e.generations, 2)
 	}
 	r.see(rawMember(e.delta, "usage"))
 	r.see(e.usage)
@@ -112,29 +113,27 @@ func (r *cohereAnswer) take(e *cohereEvent) {
 // messageDepth is how deep text lies in a message: message.tool_calls[].function.arguments.
 const messageDepth = 5
 
-// messageBytes counts what a model wrote: text, plans, thoughts and calls.
+// showMessage takes what a model wrote: text, plans, thoughts and calls.
 // Citations repeat what stands elsewhere.
-func messageBytes(raw []byte, depth int) int64 {
+func (r *cohereAnswer) showMessage(raw []byte, depth int) {
 	c := cursor{b: raw}
-	var n int64
 	switch {
 	case depth == 0:
 	case c.enter('['):
 		for c.element() {
-			n += messageBytes(c.value(), depth-1)
+			r.showMessage(c.value(), depth-1)
 		}
 	case c.enter('{'):
 		for key, ok := c.member(); ok; key, ok = c.member() {
 			value := c.value()
 			switch string(key) {
 			case "text", "thinking", "tool_plan", "name", "arguments":
-				n += textBytes(value)
+				r.show(value)
 			case "content", "tool_calls", "function":
-				n += messageBytes(value, depth-1)
+				r.showMessage(value, depth-1)
 			}
 		}
 	}
-	return n
 }
 
 // see takes one usage object. A meta without billed units is none.

@@ -100,6 +100,10 @@ func TestEventStream(t *testing.T) {
 		{"metrics where message_delta is missing", "invoke-with-response-stream", bytes.Join([][]byte{anthropicStart,
 			chunkFrame(`{"type":"message_stop","amazon-bedrock-invocationMetrics":{"inputTokenCount":9,"outputTokenCount":30}}`)}, nil), dialect.Ended,
 			"state exact\ncells input=9 output=30\ninput 9\noutput 30\nreports claude\nid msg_1\nterminal message_stop\n"},
+		{"what was counted is not estimated again", "invoke-with-response-stream", bytes.Join([][]byte{
+			chunkFrame(`{"generation":"12345678","prompt_token_count":10,"generation_token_count":3,"stop_reason":null}`),
+			chunkFrame(`{"generation":"12345678","prompt_token_count":null,"generation_token_count":6,"stop_reason":null}`)}, nil), dialect.Truncated,
+			"state partial\ncells input=10 output=6\ninput 10\noutput 6\nestimate bytes/4 between 16 and 110\nterminal eof\n"},
 		{"OpenAI's chunks", "invoke-with-response-stream", bytes.Join([][]byte{
 			chunkFrame(`{"id":"c1","model":"gpt-oss","choices":[{"index":0,"delta":{"content":"Hi"}}]}`),
 			chunkFrame(`{"id":"c1","choices":[{"index":0,"delta":{},"finish_reason":"stop"}],"amazon-bedrock-invocationMetrics":{"inputTokenCount":70,"outputTokenCount":43}}`)}, nil), dialect.Ended,
