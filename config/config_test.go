@@ -139,6 +139,8 @@ upstreams:
     test: true
     timeouts: {connect: 1s, header: 2m, idle: 3h, total: 0}
     include_usage: refuse
+    missing_usage: hold
+    drain_limit: {time: 1m, bytes: 1KiB}
     drain: true
     max_conns: 7
     queue: 11
@@ -163,7 +165,7 @@ event_id_header: false
 			Credentials: []config.Credential{{Key: config.NewSecret("a")}, {Key: config.NewSecret("b")}},
 			Auth:        config.AuthWeir, Default: true, Test: true,
 			Timeouts:     config.Timeouts{Connect: time.Second, Header: 2 * time.Minute, Idle: 3 * time.Hour},
-			IncludeUsage: config.UsageRefuse, Drain: true, MaxConns: 7, Queue: 11,
+			IncludeUsage: config.UsageRefuse, MissingUsage: config.MissingHold, Drain: true, DrainLimit: config.DrainLimit{Time: time.Minute, Bytes: 1 << 10}, MaxConns: 7, Queue: 11,
 			Proxy: config.NewSecret("http://user:pw@proxy:3128"),
 		}},
 		Limits:  config.Limits{Inspect: 64 << 10, Body: 10_000_000, Header: 64 << 10, Conns: 9},

@@ -71,6 +71,14 @@ type Upstream struct {
 	// needs asking and estimate where it reports by itself.
 	IncludeUsage string `yaml:"include_usage"`
 
+	// MissingUsage says what happens to calls whose usage the provider does not
+	// report in the end. "bill": they are billed by the estimate, which is marked
+	// as one wherever it appears. "zero": the estimate is recorded and not billed.
+	// "hold": not billed until `weir event settle` says what it was. A client that
+	// has hung up is billed by the estimate always. Default bill; a customer's own
+	// setting stands above it, for include_usage too.
+	MissingUsage string `yaml:"missing_usage"`
+
 	// Event is the name of the events that its calls leave, which meters filter by.
 	// Default: llm-tokens for the protocols of LLMs, else the upstream's name.
 	Event string `yaml:"event"`
@@ -91,6 +99,10 @@ type Upstream struct {
 	// usage, instead of closing it after two seconds. The provider bills for what
 	// it then generates. Default false.
 	Drain bool `yaml:"drain"`
+
+	// DrainLimit bounds that: the stream is closed when either is reached, and the
+	// rest is estimated.
+	DrainLimit DrainLimit `yaml:"drain_limit"`
 
 	// MaxConns is how many connections to this upstream may be open at once; a
 	// call beyond them waits for Timeouts.Connect. Default 10000.
@@ -136,6 +148,15 @@ type Upstream struct {
 	// Operations are the endpoints that may be called, by the names that events
 	// give them (openai.chat), or patterns of them (openai.*). Default: all.
 	Operations []string `yaml:"operations"`
+}
+
+// DrainLimit bounds the reading of a stream whose client has gone.
+type DrainLimit struct {
+	// Time is how long it may take. Default 10m.
+	Time time.Duration `yaml:"time"`
+
+	// Bytes is how much may come. Default 64MiB, 0: no limit.
+	Bytes Size `yaml:"bytes"`
 }
 
 // Quantity is one named number of an answer, for dialect custom.
@@ -210,10 +231,19 @@ const (
 	UsageRefuse   = "refuse"
 )
 
+// Values of [Upstream.MissingUsage].
+const (
+	MissingBill = "bill"
+	MissingZero = "zero"
+	MissingHold = "hold"
+)
+
 // setDefaults fills a fresh upstream; what a file says then overwrites it.
 func (u *Upstream) setDefaults() {
 	u.Auth = AuthWeir
 	u.MaxConns = 10_000
 	u.Queue = 1000
+	u.MissingUsage = MissingBill
+	u.DrainLimit = DrainLimit{Time: 10 * time.Minute, Bytes: 64 << 20}
 	u.Timeouts = Timeouts{Connect: 10 * time.Second, Header: 10 * time.Minute, Idle: 10 * time.Minute}
 }

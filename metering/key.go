@@ -7,9 +7,13 @@ type Customer struct {
 	ExternalID string `json:"external_id"` // the organisation's, unique in it
 	Name       string `json:"name"`
 	// OnLoss is what happens to calls while the journal cannot be written.
-	OnLoss   LossPolicy `json:"on_loss"`
-	Created  Micros     `json:"created_at"`
-	Archived Micros     `json:"archived_at,omitempty"` // zero: active. An archived customer's keys are refused
+	OnLoss LossPolicy `json:"on_loss"`
+	// IncludeUsage and MissingUsage stand above the upstream's own policies of
+	// those names; empty: the upstream's hold.
+	IncludeUsage AskPolicy     `json:"include_usage,omitempty"`
+	MissingUsage MissingPolicy `json:"missing_usage,omitempty"`
+	Created      Micros        `json:"created_at"`
+	Archived     Micros        `json:"archived_at,omitempty"` // zero: active. An archived customer's keys are refused
 }
 
 // LossPolicy decides about calls that cannot be recorded.

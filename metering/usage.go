@@ -39,7 +39,11 @@ const (
 	FlagTTLNotReported    Flag = "cache_write_ttl_not_reported"
 	FlagUnreadable        Flag = "unreadable" // the body could not be parsed for usage
 	FlagEarlierRequest    Flag = "usage_of_earlier_request"
-	FlagBatchPrice        Flag = "batch_price" // of a batch: its rates apply
+	// FlagNotAsked and FlagAskRefused say why a stream has no usage: nobody asked
+	// for it, or the upstream does not know how to be asked.
+	FlagNotAsked   Flag = "usage_not_asked_for"
+	FlagAskRefused Flag = "usage_request_refused"
+	FlagBatchPrice Flag = "batch_price" // of a batch: its rates apply
 )
 
 // Quantity is a count of something that is not a token, by a stable name:
@@ -70,6 +74,10 @@ type Estimate struct {
 	// reported.
 	Input  int64 `json:"input,omitempty"`
 	Output int64 `json:"output,omitempty"`
+	// Withheld is the policy by which Input and Output are not in the tokens of the
+	// usage: MissingZero, or MissingHold until somebody decides; empty: they are,
+	// and are billed.
+	Withheld MissingPolicy `json:"withheld,omitempty"`
 }
 
 // StatedCost is a cost that the provider put into its answer, kept verbatim.

@@ -68,7 +68,9 @@ func (x *exchange) attempt(now time.Time) *refusal {
 		x.tries.failed = append(x.tries.failed, x.described(setback{code: codeUnasked}))
 		x.unask()
 		x.tries.began = time.Now()
-		f = x.send()
+		if f = x.send(); f == nil {
+			x.unasked()
+		}
 	}
 	return f
 }

@@ -37,6 +37,7 @@ type exchange struct {
 	unread    bool    // not all of the request has been read
 	plainly   *buffer // the client's own, where body is made of it, while that may be needed
 	spliced   bool
+	deaf      bool               // the upstream does not know how to be asked for usage
 	held      *buffer            // the body as the client sent it, while an estimate may need it
 	text      *estimate.Text     // of the answer, for the same
 	unsplit   *dialect.Unsplicer // takes the splice out of the answer; nil: nothing to take out
@@ -56,6 +57,7 @@ type exchange struct {
 	read     bool      // the usage of the event is what the scanner said at its end
 	blind    bool      // the scanner has panicked
 	sent     int64     // bytes of body written to the client
+	drained  int64     // bytes read since the client has gone
 	gone     bool      // nothing more is written to the client
 	cut      bool      // the server ends
 	until    time.Time // nothing is read from the upstream after it; zero: no such limit

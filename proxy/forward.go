@@ -261,7 +261,7 @@ func (x *exchange) forwarded(f field) bool {
 }
 
 // unsplices reports whether the answer will have the splice taken out.
-func (x *exchange) unsplices() bool { return x.spliced && x.up.IncludeUsage == usageSplice }
+func (x *exchange) unsplices() bool { return x.spliced && x.askPolicy(x.up) == metering.AskSplice }
 
 // appendQuery writes the query without our key; everything else stays as it is.
 func (x *exchange) appendQuery(b []byte) []byte {

@@ -154,7 +154,7 @@ func (x *exchange) verdict(u *upload) *refusal {
 	q.BodyBytes = u.seen
 	x.asked = q
 	x.describe()
-	if q.Spliceable && x.event.Metered && x.up.IncludeUsage == usageRefuse && !x.observed() {
+	if q.Spliceable && x.event.Metered && x.askPolicy(x.up) == metering.AskRefuse && !x.observed() {
 		return badRequest("include_usage_required", "Streams must ask for their usage: set stream_options.include_usage to true.")
 	}
 	if _, alias := x.up.Models.Aliases[q.Model]; alias && x.renamed == "" {

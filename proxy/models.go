@@ -2,7 +2,9 @@ package proxy
 
 import (
 	"strings"
+	"time"
 
+	"github.com/weirhq/weir/metering"
 	"github.com/weirhq/weir/metering/dialect"
 )
 
@@ -67,6 +69,7 @@ type wording struct {
 	path    string // empty: the client's own
 	model   string // what an alias stands for; empty: there was none
 	spliced bool
+	deaf    bool // the upstream does not know how to be asked for usage
 }
 
 // word writes the request for an upstream: with the model that an alias stands
@@ -81,11 +84,14 @@ func (x *exchange) word(u *upstream) (w wording, f *refusal) {
 		body = w.body
 	}
 	if x.asked.Spliceable && x.event.Metered {
-		switch {
-		case u.IncludeUsage == usageRefuse && x.observed():
-		case u.IncludeUsage == usageRefuse:
+		switch policy := x.askPolicy(u); {
+		case policy == metering.AskRefuse && x.observed():
+		case policy == metering.AskRefuse:
 			return w, badRequest("include_usage_required", "Streams must ask for their usage: set stream_options.include_usage to true.")
-		case (u.IncludeUsage == usageSplice || u.IncludeUsage == usageLeave) && !u.deaf.Load():
+		case policy != metering.AskSplice && policy != metering.AskLeave:
+		case u == x.up && x.deaf, u.deaf.is(x.asked.Model, time.Now()):
+			w.deaf = true
+		default:
 			body, w.spliced = dialect.Splice(body)
 		}
 	}
@@ -129,5 +135,5 @@ func (x *exchange) adopt(w wording) {
 	if w.body != nil {
 		x.body, x.plainly = &buffer{w.body}, client
 	}
-	x.renamed, x.spliced, x.event.SentModel = w.path, w.spliced, w.model
+	x.renamed, x.spliced, x.deaf, x.event.SentModel = w.path, w.spliced, w.deaf, w.model
 }

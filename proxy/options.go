@@ -102,13 +102,19 @@ type Upstream struct {
 	// is 400.
 	IncludeUsage string
 
+	// MissingUsage says whether estimates of what was not reported are billed;
+	// empty: they are. A client that has hung up is billed for its estimate always.
+	MissingUsage metering.MissingPolicy
+
 	// EventName is the name of the events that its calls leave; empty: llm-tokens.
 	EventName string
 
-	Drain        bool   // read a stream on to its end when the client has gone
-	MaxConns     int    // most connections; 0: 10,000
-	Queue        int    // most calls that wait for one of them; 0: 1,000, below zero: none
-	ForwardProxy string // http(s)://user:password@host:port; empty: none
+	Drain        bool          // read a stream on to its end when the client has gone
+	DrainTime    time.Duration // for how long at most; 0: 10 min
+	DrainBytes   int64         // and how many bytes; 0: no limit
+	MaxConns     int           // most connections; 0: 10,000
+	Queue        int           // most calls that wait for one of them; 0: 1,000, below zero: none
+	ForwardProxy string        // http(s)://user:password@host:port; empty: none
 
 	// Weights are the shares of Credentials in the calls, 1 to 100, one for each;
 	// nil: all the same.

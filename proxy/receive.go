@@ -10,8 +10,8 @@ const (
 	// grace is how long an upstream may go on to finish its usage when the client
 	// of a stream has hung up.
 	grace = 2 * time.Second
-	// unaryGrace bounds how long an answer in one piece, or a drained stream, is
-	// read on.
+	// unaryGrace bounds how long an answer in one piece is read on, and a drained
+	// stream where nothing else is said.
 	unaryGrace = 10 * time.Minute
 )
 
@@ -83,8 +83,11 @@ func (x *exchange) leave() {
 	x.keepOpen = false
 	x.outcome = metering.OutcomeClientGone
 	wait := unaryGrace
-	if x.streams() && !x.up.Drain {
+	switch {
+	case x.streams() && !x.up.Drain:
 		wait = grace
+	case x.streams() && x.up.DrainTime > 0:
+		wait = x.up.DrainTime
 	}
 	until := time.Now().Add(wait)
 	if x.until.IsZero() || until.Before(x.until) {
@@ -98,4 +101,14 @@ func (x *exchange) leave() {
 // streams reports whether the answer comes bit by bit.
 func (x *exchange) streams() bool {
 	return x.asked.Stream || isEvents(x.answer.contentType)
+}
+
+// drainedOut reports whether enough has been read of a stream whose client has
+// gone.
+func (x *exchange) drainedOut(n int) bool {
+	if !x.gone || x.settled || x.up.DrainBytes <= 0 || !x.streams() {
+		return false
+	}
+	x.drained += int64(n)
+	return x.drained > x.up.DrainBytes
 }

@@ -38,6 +38,10 @@ func (x *exchange) relay() *refusal {
 			}
 			continue
 		}
+		if !done && x.drainedOut(len(p)) {
+			x.broke(errGone)
+			return nil
+		}
 		x.answer.ended = done
 		x.pass(p, done)
 	}

@@ -24,6 +24,8 @@ func (x *exchange) conclude(end dialect.End, more int) {
 	x.settled = true
 	e := x.event
 	e.Usage = x.result(end)
+	x.missing(&e.Usage)
+	x.dropHeld()
 	if e.Outcome = x.outcome; e.Outcome == "" {
 		e.Outcome = metering.OutcomeComplete
 	}

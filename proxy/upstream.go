@@ -22,7 +22,7 @@ type upstream struct {
 	keyLine   string // "Name: scheme ", before the credential
 	fallbacks []*upstream
 	queue     *queue
-	deaf      atomic.Bool                        // it has refused stream_options: never ask again
+	deaf      deafness                           // models that have refused stream_options
 	watching  atomic.Pointer[metering.Principal] // the latest that was known of Observer
 }
 
@@ -154,6 +154,12 @@ func (u *upstream) prepareKey() (err error) {
 	case "", usageSplice, usageLeave, usageEstimate, usageRefuse:
 	default:
 		return fmt.Errorf("include usage %q: %w", u.IncludeUsage, metering.ErrInvalid)
+	}
+	if !u.MissingUsage.Valid() {
+		return fmt.Errorf("missing usage %q: %w", u.MissingUsage, metering.ErrInvalid)
+	}
+	if u.DrainTime < 0 || u.DrainBytes < 0 {
+		return fmt.Errorf("a negative limit of draining: %w", metering.ErrInvalid)
 	}
 	some := len(u.Credentials) > 0
 	for _, e := range u.Endpoints {

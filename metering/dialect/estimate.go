@@ -117,7 +117,7 @@ func (m *measurement) count(texts []string) (n int64, ok bool) {
 	if m.ev.Counter == nil {
 		return 0, false
 	}
-	if n, ok = m.ev.Counter.Count(m.scheme.Encoding, texts); ok {
+	if n, ok = m.ev.Counter.Count(m.scheme.Encoding, texts); ok && n > 0 {
 		m.counted = true
 	}
 	return n, ok
@@ -133,10 +133,11 @@ func (m *measurement) byBytes(n int64) int64 {
 func (m *measurement) input() figure {
 	body := max(0, m.s.req.BodyBytes)
 	if len(m.ev.Body) > 0 {
+		// Of a request in which no text was found, the shape is not one that is known.
 		ask := readAsk(m.ev.Body)
 		texts, ok := m.count(ask.texts)
 		schemas, also := m.count(ask.schemas)
-		if ok && also {
+		if ok && also && texts+schemas > 0 {
 			all := texts + schemas
 			f := figure{n: bounded(m.scheme.Of(all) + ask.framing()), low: m.scheme.Low(texts), high: max(body, m.scheme.High(all)) + ask.beyond()}
 			f.high = max(f.high, f.n)

@@ -152,6 +152,7 @@ func customerLife(t *accountTest) {
 	t.want("the external id again", err, metering.ErrConflict)
 
 	c.Name, c.OnLoss = "Acme Ltd", metering.LossPass
+	c.IncludeUsage, c.MissingUsage = metering.AskLeave, metering.MissingHold
 	t.must(t.UpdateCustomer(ctx, c))
 	t.must(t.ArchiveCustomer(ctx, home, c.ID, noon))
 	t.must(t.ArchiveCustomer(ctx, home, c.ID, noon+5))
@@ -307,6 +308,8 @@ func accountText(t *accountTest) {
 		"a long external id":   {Org: home, ExternalID: strings.Repeat("x", 257)},
 		"a long name":          {Org: home, ExternalID: "x", Name: strings.Repeat("x", 257)},
 		"a policy that is not": {Org: home, ExternalID: "x", OnLoss: "ignore"},
+		"no policy of asking":  {Org: home, ExternalID: "x", IncludeUsage: "demand"},
+		"no policy of missing": {Org: home, ExternalID: "x", MissingUsage: "guess"},
 	} {
 		_, err := t.CreateCustomer(ctx, c)
 		t.want(what, err, metering.ErrInvalid)

@@ -12,11 +12,11 @@ import (
 	"github.com/weirhq/weir/metering/sqldb"
 )
 
-const customerSelect = "SELECT id, external_id, name, on_loss, created_at, archived_at FROM customers"
+const customerSelect = "SELECT id, external_id, name, on_loss, include_usage, missing_usage, created_at, archived_at FROM customers"
 
 func scanCustomer(r interface{ Scan(...any) error }, org string) (metering.Customer, error) {
 	c := metering.Customer{Org: org}
-	err := r.Scan(&c.ID, &c.ExternalID, &c.Name, &c.OnLoss, &c.Created, &c.Archived)
+	err := r.Scan(&c.ID, &c.ExternalID, &c.Name, &c.OnLoss, &c.IncludeUsage, &c.MissingUsage, &c.Created, &c.Archived)
 	return c, err
 }
 
@@ -32,6 +32,12 @@ func checkCustomer(c *metering.Customer) error {
 	}
 	if n := utf8.RuneCountInString(c.Name); n > maxName {
 		return fmt.Errorf("name has %d characters, more than %d: %w", n, maxName, metering.ErrInvalid)
+	}
+	if !c.IncludeUsage.Valid() {
+		return fmt.Errorf("include_usage %.20q is none of splice, leave, estimate and refuse: %w", string(c.IncludeUsage), metering.ErrInvalid)
+	}
+	if !c.MissingUsage.Valid() {
+		return fmt.Errorf("missing_usage %.20q is none of bill, zero and hold: %w", string(c.MissingUsage), metering.ErrInvalid)
 	}
 	switch c.OnLoss {
 	case metering.LossRefuse, metering.LossPass:
@@ -64,8 +70,8 @@ func (s *Store) CreateCustomer(ctx context.Context, c metering.Customer) (meteri
 		if err != nil {
 			return err
 		}
-		n, err := tx.Exec(ctx, `INSERT INTO customers (org_id, id, external_id, name, on_loss, created_at, archived_at) VALUES ($1, $2, $3, $4, $5, $6, 0)
-			ON CONFLICT DO NOTHING`, c.Org, id, c.ExternalID, c.Name, string(c.OnLoss), int64(c.Created))
+		n, err := tx.Exec(ctx, `INSERT INTO customers (org_id, id, external_id, name, on_loss, created_at, include_usage, missing_usage, archived_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 0)
+			ON CONFLICT DO NOTHING`, c.Org, id, c.ExternalID, c.Name, string(c.OnLoss), int64(c.Created), string(c.IncludeUsage), string(c.MissingUsage))
 		if err != nil {
 			return err
 		}
@@ -122,14 +128,15 @@ func (s *Store) Customers(ctx context.Context, org string, limit int, cursor str
 		func(c metering.Customer) string { return c.ID }, customerSelect+" WHERE org_id = $1 AND id > $2", org)
 }
 
-// UpdateCustomer changes name and policy.
+// UpdateCustomer changes name and policies.
 func (s *Store) UpdateCustomer(ctx context.Context, c metering.Customer) error {
 	err := errors.Join(sqldb.Storable(c.ID), checkCustomer(&c))
 	if err != nil {
 		return fmt.Errorf("update customer: %w", err)
 	}
 	return s.write(ctx, "update customer", func(tx querier) error {
-		n, err := tx.Exec(ctx, `UPDATE customers SET name = $3, on_loss = $4 WHERE org_id = $1 AND id = $2`, c.Org, c.ID, c.Name, string(c.OnLoss))
+		n, err := tx.Exec(ctx, `UPDATE customers SET name = $3, on_loss = $4, include_usage = $5, missing_usage = $6 WHERE org_id = $1 AND id = $2`,
+			c.Org, c.ID, c.Name, string(c.OnLoss), string(c.IncludeUsage), string(c.MissingUsage))
 		return changed(ctx, tx, n, err, "customer "+c.ID)
 	})
 }

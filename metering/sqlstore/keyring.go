@@ -31,7 +31,7 @@ func (s *Store) Keyring(ctx context.Context) (int64, []metering.Principal, error
 		var hash []byte
 		var document sql.NullString
 		c := &p.Customer
-		if err := r.Scan(&c.Org, &c.ID, &c.ExternalID, &c.Name, &c.OnLoss, &c.Created, &c.Archived, &hash, &document); err != nil {
+		if err := r.Scan(&c.Org, &c.ID, &c.ExternalID, &c.Name, &c.OnLoss, &c.IncludeUsage, &c.MissingUsage, &c.Created, &c.Archived, &hash, &document); err != nil {
 			return err
 		}
 		if document.Valid {
@@ -43,7 +43,7 @@ func (s *Store) Keyring(ctx context.Context) (int64, []metering.Principal, error
 		}
 		out = append(out, p)
 		return nil
-	}, `SELECT c.org_id, c.id, c.external_id, c.name, c.on_loss, c.created_at, c.archived_at, k.hash, k.document
+	}, `SELECT c.org_id, c.id, c.external_id, c.name, c.on_loss, c.include_usage, c.missing_usage, c.created_at, c.archived_at, k.hash, k.document
 		FROM customers c LEFT JOIN keys k ON k.org_id = c.org_id AND k.customer = c.id`)
 	if err != nil {
 		return 0, nil, fmt.Errorf("read keys: %w", err)

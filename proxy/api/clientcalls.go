@@ -16,12 +16,18 @@ type NewCustomer struct {
 	ExternalID string              `json:"external_id"`
 	Name       string              `json:"name"`
 	OnLoss     metering.LossPolicy `json:"on_loss,omitempty"`
+
+	IncludeUsage metering.AskPolicy     `json:"include_usage,omitempty"`
+	MissingUsage metering.MissingPolicy `json:"missing_usage,omitempty"`
 }
 
 // CustomerChange is what to change of a customer; nil keeps.
 type CustomerChange struct {
 	Name   *string              `json:"name,omitempty"`
 	OnLoss *metering.LossPolicy `json:"on_loss,omitempty"`
+	// A pointer to "" gives the customer's own policy up.
+	IncludeUsage *metering.AskPolicy     `json:"include_usage,omitempty"`
+	MissingUsage *metering.MissingPolicy `json:"missing_usage,omitempty"`
 }
 
 // Customers lists customers.

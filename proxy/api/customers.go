@@ -47,6 +47,7 @@ func (s *Server) createCustomer(c *call) (answer, error) {
 		OnLoss:     choice(o, "on_loss", metering.LossRefuse, metering.LossPass),
 		Created:    c.at(),
 	}
+	usagePolicies(o, &fresh)
 	o.close()
 	if err := c.query.close(); err != nil {
 		return answer{}, err
@@ -60,6 +61,17 @@ func (s *Server) createCustomer(c *call) (answer, error) {
 	}
 	s.reload(c.Context())
 	return created(showCustomer(made))
+}
+
+// usagePolicies reads the customer's own policies about usage where they are
+// given; "" gives them up.
+func usagePolicies(o *object, c *metering.Customer) {
+	if o.has("include_usage") {
+		c.IncludeUsage = choice(o, "include_usage", "", metering.AskSplice, metering.AskLeave, metering.AskEstimate, metering.AskRefuse)
+	}
+	if o.has("missing_usage") {
+		c.MissingUsage = choice(o, "missing_usage", "", metering.MissingBill, metering.MissingZero, metering.MissingHold)
+	}
 }
 
 // reload has the ring read the keys again. The change is made and stays made:
@@ -117,6 +129,7 @@ func (s *Server) updateCustomer(c *call) (answer, error) {
 	if o.has("on_loss") {
 		changed.OnLoss = choice(o, "on_loss", metering.LossRefuse, metering.LossPass)
 	}
+	usagePolicies(o, &changed)
 	o.close()
 	if err := c.query.close(); err != nil {
 		return answer{}, err

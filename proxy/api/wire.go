@@ -30,15 +30,18 @@ type Customer struct {
 	ExternalID string              `json:"external_id"`
 	Name       string              `json:"name"`
 	OnLoss     metering.LossPolicy `json:"on_loss"`
-	CreatedAt  Instant             `json:"created_at"`
-	ArchivedAt Instant             `json:"archived_at"`
+	// IncludeUsage and MissingUsage are "" where the upstream's policies hold.
+	IncludeUsage metering.AskPolicy     `json:"include_usage"`
+	MissingUsage metering.MissingPolicy `json:"missing_usage"`
+	CreatedAt    Instant                `json:"created_at"`
+	ArchivedAt   Instant                `json:"archived_at"`
 }
 
 func showCustomer(c metering.Customer) Customer {
 	if c.OnLoss == "" {
 		c.OnLoss = metering.LossRefuse
 	}
-	return Customer{c.ID, c.ExternalID, c.Name, c.OnLoss, Instant(c.Created), Instant(c.Archived)}
+	return Customer{c.ID, c.ExternalID, c.Name, c.OnLoss, c.IncludeUsage, c.MissingUsage, Instant(c.Created), Instant(c.Archived)}
 }
 
 // Key is a proxy key. Secret is the key itself and present only in the answer
