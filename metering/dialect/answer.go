@@ -65,6 +65,7 @@ type answer struct {
 	// deferred: the answer says itself that there is no usage yet, or that nothing
 	// was generated.
 	deferred bool
+	made     []Object // stored objects, see [Maker]
 }
 
 func (a *answer) state() *answer { return a }

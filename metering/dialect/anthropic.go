@@ -38,9 +38,9 @@ func (anthropic) Inspect(r Route, contentType string, body []byte) (Request, err
 	return inspect(r, contentType, body)
 }
 
-// Route implements [Dialect]. Anthropic serves OpenAI's chat beside its own API
+// classify decides what a path is. Anthropic serves OpenAI's chat beside its own API
 // (https://docs.anthropic.com/en/api/openai-sdk).
-func (anthropic) Route(method, path string) Route {
+func (anthropic) classify(method, path string) Route {
 	if r, ok := rawPredict(method, path); ok {
 		return r
 	}

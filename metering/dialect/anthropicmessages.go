@@ -32,6 +32,7 @@ type messageUsage struct {
 type messageEvent struct {
 	kind, message, usage, delta, failure []byte
 	id, model, stop, content, block      []byte
+	container                            []byte
 }
 
 // readMessageEvent reads an event; ok is false if data is no object.
@@ -67,6 +68,8 @@ func readMessageEvent(data []byte) (e messageEvent, ok bool) {
 			e.content = value
 		case "content_block":
 			e.block = value
+		case "container":
+			e.container = value
 		}
 	}
 }
@@ -83,8 +86,10 @@ func (r *messagesReader) event(name, data []byte) {
 		r.showDelta(e.delta)
 	case "content_block_start":
 		r.show(rawMember(e.block, "name")) // of a tool
+		r.madeBlock(e.block)
 	case "message_delta":
 		r.finish.set(rawMember(e.delta, "stop_reason"))
+		r.make(KindContainer, rawMember(rawMember(e.delta, "container"), "id"))
 		r.see(e.usage)
 		r.final = r.final || len(e.usage) > 0
 	case "message_stop":
@@ -132,6 +137,7 @@ func (r *messagesReader) whole(e *messageEvent) {
 	r.id.set(e.id)
 	r.model.set(e.model)
 	r.finish.set(e.stop)
+	r.madeBy(e)
 	gjson.ParseBytes(e.content).ForEach(func(_, block gjson.Result) bool {
 		for _, member := range [...]string{"text", "thinking", "name"} {
 			r.showText(block.Get(member).String())

@@ -37,6 +37,20 @@ type Route struct {
 	Opaque bool
 	// Attributes are facts of the call for meters to filter by, sorted by name.
 	Attributes []metering.Tag
+
+	// Objects are the stored objects that the path names, outermost first.
+	Objects []Object
+	// Creates is the kind of object that a successful answer creates, "" if none.
+	Creates string
+	// Deletes: after a successful answer the first of Objects is gone.
+	Deletes bool
+	// Listing: a stateful path that reaches what is everybody's: a list of all
+	// objects of the account, its administration, its logs. What lies below an
+	// object, such as the files of a vector store, is no listing.
+	Listing bool
+	// Uncounted: a stateful path that makes the provider charge for something that
+	// nobody counts.
+	Uncounted bool
 }
 
 // IncludeUsage is what a streamed chat completion says about its usage frame.
@@ -66,6 +80,14 @@ type Request struct {
 	// Size and Quality are those of the image or video asked for, as they were
 	// written: "1024x1024", "hd".
 	Size, Quality string
+
+	// References are the stored objects that the body names, without repetition.
+	// What a prompt template is called is not one: those are the operator's.
+	References []Object
+	// Stored: the answer can be asked for again by its id.
+	Stored bool
+	// Background: the answer will be made after this call has ended.
+	Background bool
 }
 
 // Response is what is known of an answer when its head has come.

@@ -46,9 +46,9 @@ func (gemini) Inspect(r Route, contentType string, body []byte) (Request, error)
 	return inspect(r, contentType, body)
 }
 
-// Route implements [Dialect]. OpenAI's paths are served below /v1beta/openai/
+// classify decides what a path is. OpenAI's paths are served below /v1beta/openai/
 // and, on Vertex, below …/endpoints/openapi/.
-func (gemini) Route(method, path string) Route {
+func (gemini) classify(method, path string) Route {
 	if r, ok := rawPredict(method, path); ok {
 		return r
 	}

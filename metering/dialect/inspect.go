@@ -23,16 +23,20 @@ func (openAI) Inspect(r Route, contentType string, body []byte) (Request, error)
 // understand it leaves to the upstream to refuse; it refuses only what two
 // parsers could understand differently: two models.
 func inspect(r Route, contentType string, body []byte) (Request, error) {
-	q := Request{Model: r.Model, Stream: r.Stream || streamsUnasked(r.Endpoint), BodyBytes: int64(len(body))}
+	q := Request{Model: r.Model, Stream: r.Stream || streamsUnasked(r.Endpoint), BodyBytes: int64(len(body)), Stored: r.Creates == KindResponse || r.Creates == KindInteraction}
 	if isMultipart(contentType) {
 		err := q.readForm(r, contentType, body)
 		return q, err
+	}
+	if rulesFor(r) != rulesNone && bytes.IndexByte(body[:min(len(body), 4)], 0) >= 0 {
+		return q, ErrReferences // some servers read JSON of two or four bytes a character
 	}
 	c := cursor{b: bytes.TrimPrefix(body, []byte("\xef\xbb\xbf"))}
 	if !c.enter('{') {
 		return q, nil
 	}
 	model := modelField{}
+	scan := referenceScan{rules: rulesFor(r), depth: 1, base: 1}
 	for key, ok := c.member(); ok; key, ok = c.member() {
 		if namesModelOf(r.Endpoint, key) {
 			if err := model.see(modelValue(r.Endpoint, key, c.value())); err != nil {
@@ -40,14 +44,18 @@ func inspect(r Route, contentType string, body []byte) (Request, error) {
 			}
 			continue
 		}
-		q.member(key, c.value(), r)
+		q.member(key, c.named(&scan, key), r)
 	}
+	q.References = scan.found
 	if q.Model == "" {
 		q.Model = model.name
 	}
 	switch r.Endpoint {
 	case "openai.chat", "openai.completions":
 		q.Spliceable = q.Stream && q.IncludeUsage != IncludeTrue
+	}
+	if scan.bad {
+		return q, ErrReferences
 	}
 	return q, nil
 }
@@ -63,6 +71,10 @@ func (q *Request) member(key, value []byte, r Route) {
 		q.Choices = max(q.Choices, requested(value))
 	case "stream_options":
 		q.IncludeUsage = readInclude(value)
+	case "store":
+		q.Stored = string(value) == "true" || q.Stored && string(value) != "false"
+	case "background":
+		q.Background = string(value) == "true"
 	case "generationConfig", "generation_config":
 		q.readGeneration(value)
 	case "max_gen_len", "maxTokens": // bodies of InvokeModel

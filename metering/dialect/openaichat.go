@@ -188,6 +188,8 @@ func (r *chatReader) message(c *cursor) {
 			r.show(c.value())
 		case "tool_calls", "function_call":
 			r.showCalls(c.value())
+		case "audio":
+			r.make(KindItem, rawMember(c.value(), "id"))
 		default:
 			c.value()
 		}

@@ -83,6 +83,7 @@ func (r *responsesReader) typed(kind, response, delta, item []byte) {
 			c := cursor{b: item}
 			r.items = append(r.items, readItem(&c, nil))
 		}
+		r.madeItem(&cursor{b: item})
 	default:
 		if len(delta) > 0 && bytes.HasSuffix(kind, []byte(".delta")) && !bytes.Contains(kind, []byte("audio.delta")) {
 			r.show(delta)
@@ -143,6 +144,7 @@ func (r *responsesReader) response(data []byte, final bool) {
 	r.tools(tools)
 	if final {
 		r.output(output)
+		r.madeItems(output)
 	}
 }
 

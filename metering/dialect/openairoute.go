@@ -2,11 +2,11 @@ package dialect
 
 import "strings"
 
-// Route implements [Dialect]. Servers put the same operations under many
+// classify decides what a path is. Servers put the same operations under many
 // prefixes (/v1, /openai/v1, /api/v1, /openai/deployments/NAME, none), so an
 // operation is recognised by how the path ends. What comes before it must not be
 // the name of a collection of owned objects: /v1/files/x/responses is a file.
-func (openAI) Route(method, path string) Route {
+func (openAI) classify(method, path string) Route {
 	segments := strings.Split(strings.TrimPrefix(path, "/"), "/")
 	if len(segments) > maxSegments {
 		return Route{Endpoint: rawEndpoint}

@@ -39,6 +39,9 @@ type scanner struct {
 	binary bool  // of another framing, and no text
 	// lost: something that may have held usage could not be read.
 	lost bool
+
+	made    []Object // what Made has returned
+	created bool     // it begins with the object that the route creates
 }
 
 // headReader is a reader that looks at the request, or at headers of the answer;
@@ -173,6 +176,7 @@ func (s *scanner) judge(word []byte) framing {
 func (s *scanner) event(name, data []byte) {
 	s.read.state().elements = s.doc.omitted
 	s.read.event(name, data)
+	s.find(data)
 }
 
 // frame implements frameSink.
