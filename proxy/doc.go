@@ -6,6 +6,7 @@
 //	identify  whose key it is, and for which customer it calls
 //	route     which upstream, and what kind of path
 //	inspect   model, stream and output cap, read off a body that stays as it is
+//	owns      whether the objects that are named are the customer's
 //	admit     whether this key may call this
 //	intent    in the journal before the upstream is called
 //	forward   our own head, built from the client's; the answer's head read

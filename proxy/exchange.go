@@ -47,6 +47,8 @@ type exchange struct {
 	header  func(string) string // of the answer; made once, because a method value is allocated
 	early   []byte              // of the answer's body, read before it was passed on
 	scanner dialect.Scanner     // nil: nothing to be read, or it has panicked
+	maker   dialect.Maker       // the scanner, where it matters what the answer makes; nil: it does not
+	made    []dialect.Object    // what the answer has made so far
 	out     outlet
 
 	event    *metering.Event // nil until the call is authorised
@@ -81,7 +83,7 @@ func (x *exchange) serve() (again bool) {
 	}()
 	for _, do := range [...]step{
 		(*exchange).address, (*exchange).identify, (*exchange).classify, (*exchange).inspect,
-		(*exchange).admit, (*exchange).intent, (*exchange).forward, (*exchange).relay,
+		(*exchange).owns, (*exchange).admit, (*exchange).intent, (*exchange).forward, (*exchange).relay,
 	} {
 		if f := do(x); f != nil {
 			x.refuse(f)

@@ -27,7 +27,7 @@ func (x *exchange) inspect() *refusal {
 		x.unread = false
 		return x.understand(nil)
 	}
-	if x.event.Metered && !x.opaque() && len(x.req.contentEncoding) > 0 && string(x.req.contentEncoding) != "identity" {
+	if (x.event.Metered || x.shares()) && !x.opaque() && len(x.req.contentEncoding) > 0 && string(x.req.contentEncoding) != "identity" {
 		return &refusal{status: 415, code: "content_encoding", message: "A compressed request body cannot be read for its model. Send it uncompressed."}
 	}
 	u := &x.uploading
@@ -47,6 +47,9 @@ func (x *exchange) inspect() *refusal {
 		return tooLargeToSign()
 	}
 	x.stream = u
+	if x.shares() && !x.opaque() {
+		u.references = dialect.NewReferenceReader(x.route, known(x.req.contentType))
+	}
 	x.glance()
 	return nil
 }
@@ -93,7 +96,7 @@ func (x *exchange) understand(body []byte) *refusal {
 		return nil
 	}
 	q, err := x.up.Dialect.Inspect(x.route, known(x.req.contentType), body)
-	if err != nil && !x.observed() {
+	if err != nil && !x.observed() && (x.shares() || !errors.Is(err, dialect.ErrReferences)) {
 		return ambiguous(err)
 	}
 	x.asked = q
@@ -112,6 +115,9 @@ func (x *exchange) opaque() bool {
 }
 
 func ambiguous(err error) *refusal {
+	if errors.Is(err, dialect.ErrReferences) {
+		return unclearReferences(err)
+	}
 	return &refusal{
 		status: 400, code: "ambiguous_model", err: err,
 		message: "The body names two different models, or one that cannot be a model's name. Servers would not agree which one is meant.",
@@ -148,7 +154,7 @@ func (x *exchange) verdict(u *upload) *refusal {
 		return ambiguous(metering.ErrInvalid)
 	}
 	q, err := x.up.Dialect.Inspect(x.route, known(x.req.contentType), body)
-	if err != nil && !x.observed() {
+	if err != nil && !x.observed() && (x.shares() || !errors.Is(err, dialect.ErrReferences)) {
 		return ambiguous(err)
 	}
 	q.BodyBytes = u.seen
@@ -159,6 +165,9 @@ func (x *exchange) verdict(u *upload) *refusal {
 	}
 	if _, alias := x.up.Models.Aliases[q.Model]; alias && x.renamed == "" {
 		return &refusal{status: 413, code: "alias_in_large_body", message: "The model is an alias here, and an alias is not replaced in a body as large as this one. Name the model itself."}
+	}
+	if f := x.ownsStreamed(u); f != nil {
+		return f
 	}
 	return x.allowModel()
 }

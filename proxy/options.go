@@ -51,6 +51,10 @@ type Options struct {
 	// Usage returns the body of /-/me, JSON. May be nil: then it is 404.
 	Usage func(ctx context.Context, p *metering.Principal) ([]byte, error)
 
+	// Objects knows the owners of stored objects. nil: paths that touch them are
+	// refused.
+	Objects Objects
+
 	Logger *slog.Logger     // nil: slog.Default
 	Now    func() time.Time // wall clock of what is recorded; nil: time.Now
 }

@@ -61,6 +61,9 @@ func (x *exchange) prepare() {
 			Status: x.answer.status, ContentType: x.answer.contentType, ContentEncoding: x.answer.contentEncoding,
 			Header: x.header, Text: x.text,
 		})
+		if x.shares() {
+			x.maker, _ = x.scanner.(dialect.Maker)
+		}
 	}
 	if x.unsplices() && x.answer.status == 200 && isEvents(x.answer.contentType) && x.answer.contentEncoding == "" {
 		x.unsplit = dialect.NewUnsplicer()
@@ -128,10 +131,11 @@ func (x *exchange) scan(p []byte) {
 		}
 	}()
 	x.scanner.Scan(p)
+	x.note()
 }
 
 func (x *exchange) blinded(cause any) {
-	x.scanner, x.blind = nil, true
+	x.scanner, x.maker, x.blind = nil, nil, true
 	x.s.recovered("scanner", cause)
 }
 

@@ -47,10 +47,11 @@ func (x *exchange) classify() *refusal {
 		return forbidden("upstream_not_allowed", "This key may not call this upstream.")
 	case !x.up.operates(x.route), x.route.Class == dialect.Raw && len(x.up.Models.Allow)+len(x.up.Models.Deny) > 0:
 		return forbidden("route_not_allowed", "This path is not served here.")
-	case x.route.Class == dialect.Stateful:
-		return forbidden("stateful_not_supported", "This path touches stored objects, whose owner is not known yet.")
 	case x.route.Class == dialect.Raw && !x.up.ClientAuth && !p.Permitted(metering.PermitRaw):
 		return forbidden("route_not_allowed", "This path is not known, and this key has no permission to call such ones.")
+	}
+	if f := x.reaches(); f != nil && !x.observed() {
+		return f
 	}
 	x.event.Upstream, x.event.Provider = x.up.Name, x.up.Provider
 	x.event.Endpoint = string(x.route.Endpoint)

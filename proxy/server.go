@@ -37,7 +37,7 @@ type Server struct {
 	brief, patient dialect.Counter     // the same, in two ways
 	held           atomic.Int64        // bytes of request bodies that are held for estimates
 
-	open, calls, losses, unrecorded, panics, refused, cut atomic.Int64
+	open, calls, losses, unrecorded, panics, refused, cut, unowned atomic.Int64
 
 	mu        sync.Mutex
 	listeners map[net.Listener]struct{}
@@ -54,6 +54,7 @@ type Stats struct {
 	Unrecorded int64 // facts and checkpoints that the journal did not take at once
 	Truncated  int64 // answers that the upstream broke off
 	Panics     int64 // recovered
+	Unowned    int64 // objects created or deleted that were not recorded at once
 }
 
 // New returns a server that serves nothing yet.
@@ -95,7 +96,7 @@ func (s *Server) Stats() Stats {
 	s.mu.Unlock()
 	return Stats{
 		Open: s.open.Load(), Clients: int64(clients), Calls: s.calls.Load(), Refused: s.refused.Load(), Losses: s.losses.Load(),
-		Unrecorded: s.unrecorded.Load(), Truncated: s.cut.Load(), Panics: s.panics.Load(),
+		Unrecorded: s.unrecorded.Load(), Truncated: s.cut.Load(), Panics: s.panics.Load(), Unowned: s.unowned.Load(),
 	}
 }
 

@@ -24,6 +24,9 @@ func (x *exchange) conclude(end dialect.End, more int) {
 	x.settled = true
 	e := x.event
 	e.Usage = x.result(end)
+	if e.Usage.Flagged(metering.FlagEarlierRequest) || x.route.Class == dialect.Stateful && x.req.method == "GET" {
+		uncount(&e.Usage)
+	}
 	x.missing(&e.Usage)
 	x.dropHeld()
 	if e.Outcome = x.outcome; e.Outcome == "" {
@@ -41,6 +44,15 @@ func (x *exchange) conclude(end dialect.End, more int) {
 		x.s.unrecorded.Add(1)
 		x.s.log.Error("a fact was not written at once", "event", e.ID.String(), "customer", e.Customer, "error", err)
 	}
+	x.keep()
+}
+
+// uncount takes the counts out of usage that belongs to an earlier request, whose
+// event has them (T53). What the provider said stays in Raw.
+func uncount(u *metering.Usage) {
+	u.State = metering.UsageNone
+	u.Tokens, u.Input, u.Output, u.Total, u.HasTotal = metering.Tokens{}, 0, 0, 0, false
+	u.Quantities, u.ByModel, u.StatedCost, u.Estimate = nil, nil, nil, nil
 }
 
 // result returns what the answer said about its usage.

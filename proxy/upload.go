@@ -20,6 +20,8 @@ type upload struct {
 	done    bool
 	outline outline                  // of what is not held
 	form    *dialect.MultipartFields // instead, of a form; nil: it is none
+
+	references *dialect.ReferenceReader // nil: the body names no objects, or they do not matter
 }
 
 func (u *upload) begin(x *exchange) {
@@ -105,6 +107,14 @@ func (u *upload) hold(b *buffer, most int64) error {
 	return nil
 }
 
+// see reads what is decided on at the end.
+func (u *upload) see(p []byte) {
+	u.feed(p)
+	if u.references != nil {
+		u.references.Feed(p)
+	}
+}
+
 // upload sends the request body on as it comes. Its last byte is kept back until
 // the call has been decided on, so that the upstream cannot have begun before.
 func (x *exchange) upload() *refusal {
@@ -113,7 +123,7 @@ func (x *exchange) upload() *refusal {
 	defer x.s.pools.release(buf)
 	p := parcel{x: x, b: buf.b, chunked: u.framing == byChunks}
 	held := x.body.b
-	u.feed(held)
+	u.see(held)
 	for len(held) > 0 {
 		n := copy(p.room(), held)
 		held = held[n:]
@@ -130,7 +140,7 @@ func (x *exchange) upload() *refusal {
 			}
 			return uploadFailed(err)
 		}
-		u.feed(p.room()[:n])
+		u.see(p.room()[:n])
 		if err := p.post(n); err != nil {
 			return x.sendFailed(err)
 		}

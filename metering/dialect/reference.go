@@ -33,6 +33,7 @@ type ReferenceReader struct {
 	scan referenceScan
 	form *referencesInForm // nil: the body is JSON
 	done bool
+	seen int
 }
 
 // NewReferenceReader returns a reader of a body of that content type; nil if
@@ -55,6 +56,11 @@ func (r *ReferenceReader) Feed(p []byte) {
 	case r.form != nil:
 		r.form.feed(p)
 	case !r.done:
+		for i := 0; i < len(p) && r.seen < 4; i++ {
+			// JSON of two or four bytes a character is read by some servers.
+			r.scan.bad = r.scan.bad || p[i] == 0
+			r.seen++
+		}
 		r.scan.feed(p)
 		r.done = r.scan.closed
 	}

@@ -64,6 +64,11 @@ func newScanner(r Route, q Request, resp Response, read reader) *scanner {
 	if h, ok := read.(headReader); ok {
 		h.head(q, resp)
 	}
+	if r.Creates == KindCall && resp.Header != nil {
+		// The answer's body is a session description.
+		location := resp.Header("Location")
+		a.id.set([]byte(`"` + location[strings.LastIndexByte(location, '/')+1:] + `"`))
+	}
 	if compressed(resp.ContentEncoding) {
 		s.decoder = newDecoder(resp.ContentEncoding, s.feed)
 	}
