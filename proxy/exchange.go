@@ -42,14 +42,15 @@ type exchange struct {
 	text      *estimate.Text     // of the answer, for the same
 	unsplit   *dialect.Unsplicer // takes the splice out of the answer; nil: nothing to take out
 
-	w       *wire // to the upstream; nil: none
-	answer  answer
-	header  func(string) string // of the answer; made once, because a method value is allocated
-	early   []byte              // of the answer's body, read before it was passed on
-	scanner dialect.Scanner     // nil: nothing to be read, or it has panicked
-	maker   dialect.Maker       // the scanner, where it matters what the answer makes; nil: it does not
-	made    []dialect.Object    // what the answer has made so far
-	out     outlet
+	w        *wire // to the upstream; nil: none
+	answer   answer
+	header   func(string) string // of the answer; made once, because a method value is allocated
+	early    []byte              // of the answer's body, read before it was passed on
+	scanner  dialect.Scanner     // nil: nothing to be read, or it has panicked
+	maker    dialect.Maker       // the scanner, where it matters what the answer makes; nil: it does not
+	made     []dialect.Object    // what the answer has made so far
+	creation string              // the path that creates an object, behind the base URL
+	out      outlet
 
 	event    *metering.Event // nil until the call is authorised
 	begun    bool            // its intent is in the journal, or its loss is counted

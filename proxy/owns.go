@@ -26,10 +26,11 @@ type Objects interface {
 	// everybody once it is shipped. It does not wait for anything.
 	Noted(c *metering.Call, o dialect.Object)
 
-	// Created records that c has created o. What it has recorded is durable when it
+	// Created records that c has created o with a request to path, which is behind
+	// the upstream's base URL, query included. What it has recorded is durable when it
 	// returns. The first customer of an object stays its owner, so it can be called
 	// again.
-	Created(ctx context.Context, c *metering.Call, o dialect.Object) error
+	Created(ctx context.Context, c *metering.Call, o dialect.Object, path string) error
 
 	// Deleted records that the object is gone.
 	Deleted(ctx context.Context, org, provider string, o dialect.Object) error
@@ -195,7 +196,7 @@ func (x *exchange) keep() {
 		if !x.durable(o.Kind) {
 			continue
 		}
-		if err := x.s.o.Objects.Created(ctx, &x.event.Call, o); err != nil {
+		if err := x.s.o.Objects.Created(ctx, &x.event.Call, o, x.creation); err != nil {
 			x.s.unowned.Add(1)
 			x.s.log.Error("the owner of an object was not recorded", "event", x.event.ID.String(), "customer", x.event.Customer, "kind", o.Kind, "error", err)
 		}

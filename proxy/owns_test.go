@@ -58,7 +58,7 @@ func (w *owners) Noted(c *metering.Call, o dialect.Object) {
 	w.noted = append(w.noted, name(c.Provider, o))
 }
 
-func (w *owners) Created(_ context.Context, c *metering.Call, o dialect.Object) error {
+func (w *owners) Created(_ context.Context, c *metering.Call, o dialect.Object, _ string) error {
 	if w.before != nil {
 		w.before()
 	}

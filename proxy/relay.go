@@ -63,6 +63,9 @@ func (x *exchange) prepare() {
 		})
 		if x.shares() {
 			x.maker, _ = x.scanner.(dialect.Maker)
+			if x.route.Creates != "" && x.durable(x.route.Creates) {
+				x.creation = string(x.appendQuery([]byte(x.rest)))
+			}
 		}
 	}
 	if x.unsplices() && x.answer.status == 200 && isEvents(x.answer.contentType) && x.answer.contentEncoding == "" {

@@ -33,6 +33,9 @@ type socket struct {
 	heard   atomic.Int64 // when the client sent something, in nanoseconds after began
 	left    error        // why the client's direction has ended; set before signalLeft
 
+	named   []dialect.Object // by the client's messages, until they are decided on; of the client's direction
+	unclear bool             // a message names more than can be told
+
 	mu      sync.Mutex // of what follows, which both directions touch
 	session dialect.Session
 	reads   bool // the session is to be shown messages
@@ -246,6 +249,9 @@ func (s *socket) forward() error {
 		}
 		s.heard.Store(int64(time.Since(s.began)))
 		s.sent(p)
+		if err := s.owns(); err != nil {
+			return err
+		}
 		if _, err := x.w.send(p, x.up.Idle, time.Now()); err != nil {
 			if isTimeout(err) {
 				return errUpstream

@@ -30,6 +30,7 @@ func (s *socket) sent(p []byte) {
 	}
 	s.up.read(p, func(p []byte, binary bool) {
 		defer s.guard()
+		s.names(p, binary)
 		if s.reads {
 			s.session.Sent(p, binary)
 		}
@@ -73,6 +74,7 @@ func (s *socket) record(t *dialect.Turn, outcome metering.Outcome) error {
 		return errRecord
 	}
 	e.Outcome = outcome
+	s.note(t)
 	failure := x.s.o.Journal.Begin(&e.Call)
 	if failure == nil && s.counted {
 		// What the last checkpoint has of this turn must not be billed twice if the
@@ -265,6 +267,8 @@ func (s *socket) judge(err error) {
 		x.event.ErrorCode = "not_recordable"
 	case errors.Is(err, errModel):
 		x.event.ErrorCode = "model_not_allowed"
+	case errors.Is(err, errObject):
+		x.event.ErrorCode = "not_found"
 	case errors.Is(err, errUpstream):
 		x.event.ErrorCode = "upstream_stalled"
 	default:
