@@ -41,6 +41,8 @@ import (
 	"github.com/weirhq/weir/proxy/api"
 	"github.com/weirhq/weir/proxy/awssign"
 	"github.com/weirhq/weir/proxy/console"
+	"github.com/weirhq/weir/proxy/objects"
+	objectsql "github.com/weirhq/weir/proxy/objects/sqlstore"
 	"github.com/weirhq/weir/proxy/page"
 	"github.com/weirhq/weir/proxy/portal"
 	"github.com/weirhq/weir/proxy/proxytest"
@@ -183,6 +185,7 @@ type parts struct {
 	ring    *keyring.Ring
 	book    *pricebook.Book
 	shipper *ship.Shipper
+	objects *objects.Registry
 	plane   *proxy.Server
 	console *http.Server
 }
@@ -365,11 +368,12 @@ func (p *parts) forward(ctx context.Context, targets []config.Target) error {
 		return fmt.Errorf("read proxy keys: %w", err)
 	}
 	var err error
+	p.objects = objects.New(objects.Options{Store: objectsql.New(p.store.DB()), Events: p.store, Now: p.now, Logger: p.log})
 	p.plane, err = proxy.New(proxy.Options{
 		Keyring: p.ring, Journal: p.journal, Upstreams: upstreams,
 		Inspect: int64(p.conf.Limits.Inspect), MaxBody: int64(p.conf.Limits.Body),
 		MaxHeader: int(p.conf.Limits.Header), MaxConns: p.conf.Limits.Conns,
-		EventIDHeader: p.conf.EventIDHeader, Now: p.now, Logger: p.log,
+		EventIDHeader: p.conf.EventIDHeader, Objects: p.objects, Now: p.now, Logger: p.log,
 		Usage: func(ctx context.Context, who *metering.Principal) ([]byte, error) {
 			return api.ShowMe(ctx, p.store, p.biller, who, p.now())
 		},
@@ -689,11 +693,12 @@ func speaking(t config.Target) (dialect.Dialect, error) {
 func (p *parts) run(ctx context.Context, box *sandbox, public, private net.Listener, out io.Writer) error {
 	background, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
-	shipped, ringed, worked := make(chan error, 1), make(chan error, 1), make(chan error, 1)
+	shipped, ringed, worked, owned := make(chan error, 1), make(chan error, 1), make(chan error, 1), make(chan error, 1)
 	planed, consoled := make(chan error, 1), make(chan error, 1)
 	go func() { shipped <- p.shipper.Run(background) }()
 	go func() { ringed <- p.ring.Run(background) }()
 	go func() { worked <- p.worker.Run(background) }()
+	go func() { owned <- p.objects.Run(background) }()
 	go func() { planed <- p.plane.Serve(public) }()
 	go func() { consoled <- p.console.Serve(private) }()
 	fmt.Fprintf(out, "weir ready proxy=%s console=%s data=%s\n", api.Reachable(public), api.Reachable(private), p.conf.Data)
@@ -722,7 +727,7 @@ func (p *parts) run(ctx context.Context, box *sandbox, public, private net.Liste
 	defer cancel()
 	errs = append(errs, p.console.Shutdown(closing), ignore(<-consoled, http.ErrServerClosed, cause))
 	stop()
-	errs = append(errs, ignore(<-shipped, cause), ignore(<-ringed, context.Canceled), ignore(<-worked, context.Canceled))
+	errs = append(errs, ignore(<-shipped, cause), ignore(<-ringed, context.Canceled), ignore(<-worked, context.Canceled), ignore(<-owned, context.Canceled))
 	return errors.Join(append(errs, api.RemoveRuntime(p.conf.Data, os.Getpid()))...)
 }
 

@@ -5,8 +5,7 @@ import (
 	"strconv"
 )
 
-// response answers the responses API. Nothing is stored: there is nothing to
-// refer back to.
+// response answers the responses API.
 // https://platform.openai.com/docs/api-reference/responses
 func response(x *exchange) {
 	p := newPrompt(openAI)
@@ -19,7 +18,7 @@ func response(x *exchange) {
 	case x.body["input"] == nil:
 		x.fail(http.StatusBadRequest, "missing_required_parameter", "Missing required parameter: 'input'.")
 		return
-	case x.body["previous_response_id"] != nil:
+	case !x.continues():
 		x.fail(http.StatusBadRequest, "previous_response_not_found", "Previous response with id '"+text(x.body["previous_response_id"])+"' not found.")
 		return
 	case x.body["background"] == true:
@@ -35,11 +34,25 @@ func response(x *exchange) {
 	r := &responding{exchange: x, g: x.generate(p, w)}
 	x.record.Object = "resp_" + x.seed[:50]
 	r.collect()
+	if x.body["store"] != false {
+		x.sim.shelf.put(x.record.Object, stored{object: r.frame(r.status())})
+	}
 	if x.body["stream"] == true {
 		r.stream()
 		return
 	}
 	x.answer(r.frame(r.status()), r.g)
+}
+
+// continues reports whether the response that the request goes on from is there,
+// if it names one. What was said in it does not matter here.
+func (x *exchange) continues() bool {
+	before := text(x.body["previous_response_id"])
+	if before == "" {
+		return true
+	}
+	_, ok := x.sim.shelf.get(before)
+	return ok
 }
 
 // responding is a response on its way.

@@ -30,6 +30,7 @@ type Simulator struct {
 	opts     SimulatorOptions
 	mux      *http.ServeMux
 	cache    cache
+	shelf    shelf
 	once     once
 	recorder Recorder
 	nonce    string // makes request ids of this simulator its own
@@ -50,6 +51,9 @@ func NewSimulator(o SimulatorOptions) *Simulator {
 	s := &Simulator{opts: o, mux: http.NewServeMux(), nonce: fmt.Sprint(o.Now().UnixNano())}
 	s.server = &http.Server{Handler: s, ReadHeaderTimeout: time.Minute}
 	for pattern, e := range endpoints() {
+		s.mux.HandleFunc(pattern, s.handler(e))
+	}
+	for pattern, e := range storedEndpoints() {
 		s.mux.HandleFunc(pattern, s.handler(e))
 	}
 	return s
@@ -101,7 +105,7 @@ func (s *Simulator) handler(e endpoint) http.HandlerFunc {
 			x.refuseKey()
 			return
 		}
-		if r.Method == http.MethodPost && e.name != "" && !x.read() {
+		if r.Method == http.MethodPost && e.name != "" && e.name != storedEndpoint && !x.read() {
 			return
 		}
 		e.answer(x)
