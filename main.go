@@ -42,6 +42,8 @@ import (
 	"github.com/weirhq/weir/proxy/awssign"
 	"github.com/weirhq/weir/proxy/console"
 	"github.com/weirhq/weir/proxy/objects"
+	"github.com/weirhq/weir/proxy/objects/deferred"
+	deferredsql "github.com/weirhq/weir/proxy/objects/deferred/sqlstore"
 	objectsql "github.com/weirhq/weir/proxy/objects/sqlstore"
 	"github.com/weirhq/weir/proxy/page"
 	"github.com/weirhq/weir/proxy/portal"
@@ -186,6 +188,8 @@ type parts struct {
 	book    *pricebook.Book
 	shipper *ship.Shipper
 	objects *objects.Registry
+	// follower finds out what batches and background responses used.
+	follower *deferred.Worker
 	plane   *proxy.Server
 	console *http.Server
 }
@@ -367,8 +371,17 @@ func (p *parts) forward(ctx context.Context, targets []config.Target) error {
 	if err := p.ring.Reload(ctx); err != nil {
 		return fmt.Errorf("read proxy keys: %w", err)
 	}
-	var err error
-	p.objects = objects.New(objects.Options{Store: objectsql.New(p.store.DB()), Events: p.store, Now: p.now, Logger: p.log})
+	later := deferredsql.New(p.store.DB())
+	p.objects = objects.New(objects.Options{
+		Store: objectsql.New(p.store.DB()), Events: p.store, Deferrals: deferred.Registrar{Store: later, Now: p.now}, Now: p.now, Logger: p.log,
+	})
+	asked, err := accesses(upstreams)
+	if err != nil {
+		return err
+	}
+	if p.follower, err = deferred.New(deferred.Options{Store: later, Events: p.store, Pricer: p.book, Provider: asked, Now: p.now, Logger: p.log}); err != nil {
+		return err
+	}
 	p.plane, err = proxy.New(proxy.Options{
 		Keyring: p.ring, Journal: p.journal, Upstreams: upstreams,
 		Inspect: int64(p.conf.Limits.Inspect), MaxBody: int64(p.conf.Limits.Body),
@@ -379,6 +392,31 @@ func (p *parts) forward(ctx context.Context, targets []config.Target) error {
 		},
 	})
 	return err
+}
+
+// accesses says how upstreams are asked what became of work that they do later.
+func accesses(list []proxy.Upstream) (deferred.Upstreams, error) {
+	out := deferred.Upstreams{}
+	for _, u := range list {
+		a := deferred.Access{BaseURL: u.BaseURL, Dialect: u.Dialect}
+		keys := u.Credentials
+		if len(u.Endpoints) > 0 && a.BaseURL == "" {
+			a.BaseURL = u.Endpoints[0].BaseURL
+			if len(u.Endpoints[0].Credentials) > 0 {
+				keys = u.Endpoints[0].Credentials
+			}
+		}
+		if len(keys) > 0 {
+			a.Header, a.Value = u.KeyHeader, strings.TrimSpace(u.KeyScheme+" "+keys[0])
+		}
+		transport, err := proxy.Transport(u)
+		if err != nil {
+			return nil, fmt.Errorf("upstream %s: %w", u.Name, err)
+		}
+		a.Client = &http.Client{Transport: transport}
+		out[u.Name] = a
+	}
+	return out, nil
 }
 
 // observer returns the key that stands for calls to an upstream that is only
@@ -693,12 +731,13 @@ func speaking(t config.Target) (dialect.Dialect, error) {
 func (p *parts) run(ctx context.Context, box *sandbox, public, private net.Listener, out io.Writer) error {
 	background, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
-	shipped, ringed, worked, owned := make(chan error, 1), make(chan error, 1), make(chan error, 1), make(chan error, 1)
+	shipped, ringed, worked, owned, followed := make(chan error, 1), make(chan error, 1), make(chan error, 1), make(chan error, 1), make(chan error, 1)
 	planed, consoled := make(chan error, 1), make(chan error, 1)
 	go func() { shipped <- p.shipper.Run(background) }()
 	go func() { ringed <- p.ring.Run(background) }()
 	go func() { worked <- p.worker.Run(background) }()
 	go func() { owned <- p.objects.Run(background) }()
+	go func() { followed <- p.follower.Run(background) }()
 	go func() { planed <- p.plane.Serve(public) }()
 	go func() { consoled <- p.console.Serve(private) }()
 	fmt.Fprintf(out, "weir ready proxy=%s console=%s data=%s\n", api.Reachable(public), api.Reachable(private), p.conf.Data)
@@ -727,7 +766,7 @@ func (p *parts) run(ctx context.Context, box *sandbox, public, private net.Liste
 	defer cancel()
 	errs = append(errs, p.console.Shutdown(closing), ignore(<-consoled, http.ErrServerClosed, cause))
 	stop()
-	errs = append(errs, ignore(<-shipped, cause), ignore(<-ringed, context.Canceled), ignore(<-worked, context.Canceled), ignore(<-owned, context.Canceled))
+	errs = append(errs, ignore(<-shipped, cause), ignore(<-ringed, context.Canceled), ignore(<-worked, context.Canceled), ignore(<-owned, context.Canceled), ignore(<-followed, context.Canceled))
 	return errors.Join(append(errs, api.RemoveRuntime(p.conf.Data, os.Getpid()))...)
 }
 

@@ -201,6 +201,11 @@ func (x *exchange) keep() {
 			x.s.log.Error("the owner of an object was not recorded", "event", x.event.ID.String(), "customer", x.event.Customer, "kind", o.Kind, "error", err)
 		}
 	}
+	if o, ok := x.polled(); ok {
+		if err := x.s.o.Objects.Created(ctx, &x.event.Call, o, x.creation); err != nil {
+			x.s.log.Warn("a batch that was asked for is not followed", "event", x.event.ID.String(), "error", err)
+		}
+	}
 	if !x.route.Deletes || x.event.Status == 0 {
 		return
 	}
@@ -208,4 +213,15 @@ func (x *exchange) keep() {
 		x.s.unowned.Add(1)
 		x.s.log.Error("a deletion was not recorded", "event", x.event.ID.String(), "kind", x.route.Objects[0].Kind, "error", err)
 	}
+}
+
+// polled is the batch whose owner has asked how it is. It is told again as if it
+// had just been created: if that was lost with a process it is made up for, and
+// whoever follows it learns that somebody wants to know.
+func (x *exchange) polled() (o dialect.Object, ok bool) {
+	if x.route.Class != dialect.Stateful || x.req.method != http.MethodGet || x.event.Status != http.StatusOK || len(x.route.Objects) != 1 || x.route.Objects[0].Kind != dialect.KindBatch {
+		return o, false
+	}
+	o = x.route.Objects[0]
+	return o, strings.HasSuffix(x.rest, "/"+o.ID)
 }

@@ -65,6 +65,8 @@ func (x *exchange) prepare() {
 			x.maker, _ = x.scanner.(dialect.Maker)
 			if x.route.Creates != "" && x.durable(x.route.Creates) {
 				x.creation = string(x.appendQuery([]byte(x.rest)))
+			} else if o, ok := x.polled(); ok {
+				x.creation = string(x.appendQuery([]byte(strings.TrimSuffix(x.rest, "/"+o.ID))))
 			}
 		}
 	}

@@ -7,16 +7,11 @@ import "strings"
 func Path(creation, kind, object string) string {
 	path, query, asked := strings.Cut(creation, "?")
 	path = strings.TrimSuffix(path, "/")
-	switch {
-	case strings.HasPrefix(object, "batches/") && plainID(object[len("batches/"):]):
-		// Google's batches are made below a model and are not found there.
-		at := strings.Index(path, "/models/")
-		if at < 0 {
-			return ""
-		}
-		return path[:at] + "/" + object
+	switch at := strings.Index(path, "/models/"); {
 	case !plainID(object):
 		return ""
+	case kind == KindBatch && at >= 0:
+		return path[:at] + "/batches/" + object // Google's are made below a model and are not found there
 	case kind == KindBatch || kind == KindResponse:
 		path += "/" + object
 	default:

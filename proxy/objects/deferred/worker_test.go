@@ -253,7 +253,7 @@ func TestWorker_batches(t *testing.T) {
 			}, metering.UsageExact, 16, 4,
 		},
 		"Google": {
-			"gemini", "/v1beta/models/g:batchGenerateContent", "batches/b1", map[string]string{
+			"gemini", "/v1beta/models/g:batchGenerateContent", "b1", map[string]string{
 				"/v1beta/batches/b1": `{"name":"batches/b1","done":true,"metadata":{"state":"BATCH_STATE_SUCCEEDED","endTime":"2026-03-01T13:00:00Z"},"response":{"inlinedResponses":{"inlinedResponses":[{"response":{"candidates":[],"usageMetadata":{"promptTokenCount":8,"candidatesTokenCount":3,"totalTokenCount":11}}}]}}}`,
 			}, metering.UsageExact, 8, 3,
 		},
@@ -360,9 +360,9 @@ func TestPath(t *testing.T) {
 	for _, c := range [][4]string{
 		{"/v1/batches", "batch", "batch_1", "/v1/batches/batch_1"},
 		{"/openai/v1/responses/?api-version=2", "response", "resp_1", "/openai/v1/responses/resp_1?api-version=2"},
-		{"/v1beta/models/g:batchGenerateContent?key=x", "batch", "batches/b-1", "/v1beta/batches/b-1"},
+		{"/v1beta/models/g:batchGenerateContent?key=x", "batch", "b-1", "/v1beta/batches/b-1"},
+		{"/v1beta/batches", "batch", "b-1", "/v1beta/batches/b-1"},
 		{"/v1/batches", "batch", "../secrets", ""},
-		{"/v1/batches", "batch", "batches/../x", ""},
 		{"/v1/files", "file", "file_1", ""},
 	} {
 		if got := deferred.Path(c[0], c[1], c[2]); got != c[3] {

@@ -1,0 +1,46 @@
+package deferred
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/weirhq/weir/metering"
+	"github.com/weirhq/weir/metering/dialect"
+)
+
+// Registrar keeps what is created with usage to come.
+type Registrar struct {
+	Store Store
+	Now   func() time.Time // nil: time.Now
+}
+
+// Add keeps that o, a batch or a response made in the background, was created by
+// c with a request to path, which is behind the base URL, query included. One that
+// is followed already is asked about at once: somebody wants to know.
+func (r Registrar) Add(ctx context.Context, c *metering.Call, o dialect.Object, path string) error {
+	kind := KindResponse
+	if o.Kind == dialect.KindBatch {
+		kind = KindBatch
+	}
+	where := Path(path, kind, o.ID)
+	if where == "" {
+		return fmt.Errorf("where a %s made by a call to %s is asked for is not known: %w", o.Kind, c.Endpoint, metering.ErrInvalid)
+	}
+	now := time.Now()
+	if r.Now != nil {
+		now = r.Now()
+	}
+	d := Deferral{
+		Call: *c, Kind: kind, Object: o.ID, Path: where, State: StateOpen,
+		Due: metering.MicrosOf(now.Add(wait(kind, 0))),
+	}
+	if err := r.Store.Add(ctx, d); err != nil {
+		return err
+	}
+	return r.Store.Wake(ctx, c.Org, c.Provider, kind, o.ID, now.Add(wake))
+}
+
+// wake is how soon work is asked about that somebody wants to know of: not at
+// once, so that a client that asks without a pause does not make us do the same.
+const wake = time.Second
