@@ -124,6 +124,7 @@ type EventQuery struct {
 	Model    string
 	Name     string
 	Outcome  Outcome
+	Session  ID // only turns of the WebSocket with this event; zero: all
 	From, To Micros
 	Limit    int
 	Cursor   string // opaque, from the page before

@@ -142,7 +142,13 @@ func testEventRefs(t *storeTest) {
 	e.ProviderID, e.Usage.ObjectID, e.ClientID = "req_1", "chatcmpl-1", "client-1"
 	twice := t.event("j", 2, "a", base, 1)
 	twice.ClientID = "client-1"
-	t.ship(t.claim("j"), 0, e, twice)
+	turn, imposter := t.event("j", 3, "a", base, 1), t.event("j", 4, "a", base, 1)
+	turn.Session, imposter.ClientID = e.ID, e.ID.String()
+	t.ship(t.claim("j"), 0, e, twice, turn, imposter)
+	turns, _, err := t.Events(t.Context(), metering.EventQuery{Org: metering.DefaultOrg, Session: e.ID})
+	if err != nil || len(turns) != 1 || turns[0].ID != turn.ID || turns[0].Session != e.ID {
+		t.Errorf("turns of a socket: %v, %v", turns, err)
+	}
 	for ref, want := range map[string]metering.ID{e.ID.String(): e.ID, "req_1": e.ID, "chatcmpl-1": e.ID, "client-1": twice.ID} {
 		got, err := t.Event(t.Context(), metering.DefaultOrg, ref)
 		if err != nil || got.ID != want {

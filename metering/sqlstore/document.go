@@ -56,6 +56,7 @@ type document struct {
 	Properties json.RawMessage         `json:"pr,omitempty"`
 	Raw        json.RawMessage         `json:"raw,omitempty"`
 	SentModel  string                  `json:"sm,omitempty"`
+	Session    metering.ID             `json:"sn,omitzero"`
 	Attempts   []metering.Attempt      `json:"at,omitempty"`
 }
 
@@ -121,7 +122,7 @@ func documentOf(e *metering.Event) document {
 		Run: e.Run, ErrorCode: e.ErrorCode, Served: u.Model, Finish: u.Finish, Terminal: u.Terminal, Objects: u.Objects,
 		Tier: u.ServiceTier, Region: u.Region, HasTotal: u.HasTotal, Quantities: u.Quantities, Attributes: u.Attributes, ByModel: u.ByModel, Flags: u.Flags,
 		Estimate: u.Estimate, StatedCost: u.StatedCost, Error: u.Error, PricedAt: since(e.PricedAt, e.At), CostReason: e.CostReason, Rates: e.Rates, Book: e.Book,
-		ExternalID: e.ExternalID, ExtCust: e.ExternalCustomer, Properties: e.Properties, Raw: u.Raw, SentModel: e.SentModel, Attempts: e.Attempts,
+		ExternalID: e.ExternalID, ExtCust: e.ExternalCustomer, Properties: e.Properties, Raw: u.Raw, SentModel: e.SentModel, Attempts: e.Attempts, Session: e.Session,
 		Input: unless(u.Input, u.Tokens.Input()), Output: unless(u.Output, u.Tokens.Output()), Total: unless(u.Total, derivedTotal(u)),
 	}
 	if u.Tokens != ofClasses(u.Tokens.Classes()) {
@@ -155,7 +156,7 @@ func (d *document) restore(e *metering.Event, c metering.Classes) {
 	e.PricedAt = after(d.PricedAt, e.At)
 	e.CostReason, e.Rates, e.Book = d.CostReason, d.Rates, d.Book
 	e.ExternalID, e.ExternalCustomer, e.Properties = d.ExternalID, d.ExtCust, d.Properties
-	e.SentModel, e.Attempts = d.SentModel, d.Attempts
+	e.SentModel, e.Attempts, e.Session = d.SentModel, d.Attempts, d.Session
 	u := &e.Usage
 	u.ObjectID, u.Model, u.Finish, u.Terminal, u.Objects, u.ServiceTier, u.Region = d.ObjectID, d.Served, d.Finish, d.Terminal, d.Objects, d.Tier, d.Region
 	u.HasTotal, u.Quantities, u.Attributes, u.ByModel, u.Flags, u.Estimate, u.StatedCost, u.Error, u.Raw = d.HasTotal, d.Quantities, d.Attributes, d.ByModel, d.Flags, d.Estimate, d.StatedCost, d.Error, d.Raw

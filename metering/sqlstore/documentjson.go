@@ -50,6 +50,7 @@ func (d *document) appendJSON(b []byte) ([]byte, error) {
 	w.raw("pr", d.Properties)
 	w.raw("raw", d.Raw)
 	w.text("sm", d.SentModel)
+	w.other("sn", d.Session, !d.Session.IsZero())
 	w.other("at", d.Attempts, len(d.Attempts) > 0)
 	return append(w.b, '}'), w.err
 }

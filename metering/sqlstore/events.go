@@ -137,6 +137,9 @@ func (s *Store) eventCondition(q metering.EventQuery) (condition, error) {
 			c.And(equal.column+" = ?", sqldb.Label(equal.text))
 		}
 	}
+	if !q.Session.IsZero() {
+		c.And("client_ref = ?", refOf(sessionRef(q.Session)))
+	}
 	during(&c, span{q.From, q.To}, q.Customer == "")
 	if q.Cursor == "" {
 		return c, nil

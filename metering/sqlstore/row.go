@@ -1,6 +1,7 @@
 package sqlstore
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 
@@ -162,7 +163,7 @@ func (s *Store) eventRow(e *metering.Event, journal int64) ([]any, error) {
 		some(c.Input), some(c.CacheRead), some(c.CacheWrite), some(c.Output), some(c.Reasoning),
 		some(c.AudioInput), some(c.AudioOutput), some(c.ImageInput), some(c.ImageOutput),
 		micros, picos, unusual(sqldb.Label(string(e.CostState)), usualCost),
-		refOf(e.ProviderID), refOf(e.Usage.ObjectID), refOf(e.ClientID), unusual(string(tags), ""), stored,
+		refOf(e.ProviderID), refOf(e.Usage.ObjectID), refOf(cmp.Or(e.ClientID, sessionRef(e.Session))), unusual(string(tags), ""), stored,
 	}, nil
 }
 

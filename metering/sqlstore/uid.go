@@ -49,3 +49,12 @@ func refOf(foreign string) any {
 	sum := sha256.Sum256([]byte(foreign))
 	return int64(binary.BigEndian.Uint64(sum[:]))
 }
+
+// sessionRef is by what the turns of a WebSocket are found. They have no id of
+// the client, so it stands in that one's place; no id has its first byte.
+func sessionRef(session metering.ID) string {
+	if session.IsZero() {
+		return ""
+	}
+	return "\x00" + session.String()
+}

@@ -95,6 +95,7 @@ func printEvent(p *printer, e Event) {
 	p.optional("client id", e.ClientID)
 	p.optional("external id", e.ExternalID)
 	p.optional("run", e.Run)
+	p.optional("turn of", e.Session)
 	for _, name := range slices.Sorted(maps.Keys(e.Tags)) {
 		p.row("tag "+name, e.Tags[name])
 	}
@@ -109,6 +110,19 @@ func printEvent(p *printer, e Event) {
 	for _, b := range e.Billing {
 		p.line("")
 		printBilled(p, b)
+	}
+	printTurns(p, e.Turns)
+}
+
+// printTurns writes what passed through a WebSocket.
+func printTurns(p *printer, turns []Event) {
+	if len(turns) == 0 {
+		return
+	}
+	p.line("")
+	p.row("TURN", "MODEL", "OUTCOME", "INPUT", "OUTPUT", "COST USD", "ID")
+	for _, t := range turns {
+		p.row(t.Timestamp, t.Model, t.Outcome, t.Usage.Input, t.Usage.Output, cost(&t), t.ID)
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/http"
 	"slices"
 
 	"github.com/weirhq/weir/metering"
@@ -31,6 +32,8 @@ type Event struct {
 	Run        string            `json:"run,omitempty"`
 	ClientID   string            `json:"client_id,omitempty"`
 	ProviderID string            `json:"provider_id,omitempty"`
+	// Session is the event of the WebSocket that the call was a turn of.
+	Session string `json:"session,omitempty"`
 
 	Outcome     metering.Outcome `json:"outcome,omitempty"`
 	Status      int              `json:"status,omitempty"`
@@ -59,6 +62,10 @@ type Event struct {
 	// Billing is what the customer is charged, by each meter that measures the
 	// event; only where one event is shown.
 	Billing []Billed `json:"billing,omitempty"`
+
+	// Turns are the calls that passed through a WebSocket, oldest first, the latest
+	// thousand at most; only where its event is shown.
+	Turns []Event `json:"turns,omitempty"`
 
 	Metadata json.RawMessage `json:"metadata"`
 }
@@ -102,6 +109,9 @@ func showEvent(e *metering.Event) Event {
 		BytesIn: e.BodyBytes, BytesOut: e.BytesOut, Usage: showUsage(&e.Usage), Estimated: e.Estimated(),
 		SentModel: e.SentModel, Attempts: showAttempts(e.Attempts),
 		CostState: e.CostState, CostReason: e.CostReason, Rates: orEmpty(e.Rates), Book: e.Book, Metadata: raw(e.Properties),
+	}
+	if !e.Session.IsZero() {
+		out.Session = e.Session.String()
 	}
 	if e.CostState != metering.CostUnpriced && e.CostState != metering.CostUnrated {
 		cost := e.Cost
@@ -180,6 +190,29 @@ func (s *Server) showEvent(c *call) (answer, error) {
 		out.CostLines = s.opts.Explain(e)
 	}
 	s.priceAttempts(e, out.Attempts)
+	if out.Turns, err = s.turns(c, e); err != nil {
+		return answer{}, err
+	}
 	out.Billing, err = s.billedEvent(c, e)
 	return answered(out, err)
+}
+
+// maxTurns is how many turns are shown with a WebSocket.
+const maxTurns = 1000
+
+// turns are the calls that passed through a WebSocket.
+func (s *Server) turns(c *call, e *metering.Event) ([]Event, error) {
+	// Of a call that a crash ended, nobody knows what the client had got.
+	if e.Status != http.StatusSwitchingProtocols && e.Outcome != metering.OutcomeCrashed {
+		return nil, nil
+	}
+	list, _, err := s.opts.Store.Events(c.Context(), metering.EventQuery{Org: c.org, Session: e.ID, Limit: maxTurns})
+	if err != nil {
+		return nil, fmt.Errorf("find the turns of event %s: %w", e.ID, err)
+	}
+	out := make([]Event, 0, len(list))
+	for _, turn := range slices.Backward(list) {
+		out = append(out, showEvent(turn))
+	}
+	return out, nil
 }
