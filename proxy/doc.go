@@ -22,6 +22,11 @@
 // strict HTTP/1.1 client of our own, so that an answer is decoded in the buffer
 // it was read into and leaves from there.
 //
+// An answer of 101 makes the exchange a WebSocket: one more goroutine carries
+// what the client sends, and has ended before the exchange does. Frames pass as
+// they come; a reader beside them shows whole messages to the dialect's session,
+// and every turn that ends is an event of its own beside the socket's.
+//
 // A client that shuts down only its sending side counts as gone, as with nginx.
 // Trailers pass both ways. A request is sent again only as long as nothing of an
 // answer has reached the client, and only if the upstream cannot have begun: not

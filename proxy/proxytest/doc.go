@@ -1,7 +1,7 @@
 // Package proxytest is what stands behind a proxy when no vendor does.
 //
 // A [Simulator] speaks the APIs of OpenAI (chat completions, responses, legacy
-// completions, embeddings, models), Anthropic (messages, count_tokens, models)
+// completions, embeddings, models, and text over the realtime socket), Anthropic (messages, count_tokens, models)
 // and Gemini (generateContent, streamGenerateContent with alt=sse and as an
 // array, countTokens, models). It answers the same to the same, counts its
 // tokens honestly and frames their usage as the real APIs do. The sandbox runs

@@ -40,6 +40,7 @@ type Simulator struct {
 	running sync.WaitGroup // requests and Serve
 	mu      sync.Mutex
 	closed  bool
+	sockets map[net.Conn]struct{} // connections that are no longer the server's
 }
 
 // NewSimulator returns a provider. It serves wherever it is mounted; Serve and
@@ -71,6 +72,7 @@ func endpoints() map[string]endpoint {
 		"POST /v1/chat/completions":      {openAI, "openai.chat", chat},
 		"POST /v1/completions":           {openAI, "openai.completions", completion},
 		"POST /v1/responses":             {openAI, "openai.responses", response},
+		"GET /v1/realtime":               {openAI, "openai.realtime", realtime},
 		"POST /v1/embeddings":            {openAI, "openai.embeddings", embedding},
 		"POST /v1/messages":              {anthropic, "anthropic.messages", message},
 		"POST /v1/messages/count_tokens": {anthropic, "anthropic.count_tokens", messageCount},
@@ -132,6 +134,29 @@ func (s *Simulator) enter() bool {
 	return !s.closed
 }
 
+// keep notes a connection that Close must close; false: it is too late.
+func (s *Simulator) keep(c net.Conn) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		c.Close()
+		return false
+	}
+	if s.sockets == nil {
+		s.sockets = make(map[net.Conn]struct{})
+	}
+	s.sockets[c] = struct{}{}
+	return true
+}
+
+// drop closes a connection that was kept.
+func (s *Simulator) drop(c net.Conn) {
+	c.Close()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.sockets, c)
+}
+
 // Serve answers on ln until Close, and closes it.
 func (s *Simulator) Serve(ln net.Listener) error {
 	if !s.enter() {
@@ -149,6 +174,9 @@ func (s *Simulator) Serve(ln net.Listener) error {
 func (s *Simulator) Close() error {
 	s.mu.Lock()
 	s.closed = true
+	for c := range s.sockets {
+		c.Close()
+	}
 	s.mu.Unlock()
 	err := s.server.Close()
 	s.running.Wait()
