@@ -57,6 +57,6 @@
 //	sim-error      a stream of status 200 ends with an error event; 500 if not streamed
 //	sim-no-usage   the answer is whole and has no usage
 //
-// "fail-" does the same as "sim-". The lists of models name them; every model
+// "fail-" does the same as "sim-", and "ft:MODEL:sim-NNN" as "sim-NNN". The lists of models name them; every model
 // that is on no list is 404.
 package proxytest

@@ -47,8 +47,13 @@ func faults() map[string]fault {
 	}
 }
 
-// faultOf is the fault of a model; the zero fault is none.
+// faultOf is the fault of a model; the zero fault is none. A fine-tuned model,
+// "ft:gpt-4o-mini:sim-429", has that of its last part: some clients refuse to ask
+// for a model of which they do not know the base.
 func faultOf(model string) fault {
+	if tuned, ok := strings.CutPrefix(model, "ft:"); ok {
+		model = tuned[strings.LastIndexByte(tuned, ':')+1:]
+	}
 	name, ok := strings.CutPrefix(model, "sim-")
 	if !ok {
 		name, ok = strings.CutPrefix(model, "fail-")

@@ -63,7 +63,7 @@ func (x *exchange) geminiWishes() wishes {
 			w.reasoning = min(64, whole(budget))
 		}
 	}
-	for _, name := range []string{"responseSchema", "responseJsonSchema"} {
+	for _, name := range []string{"responseSchema", "response_schema", "responseJsonSchema", "response_json_schema"} {
 		if d, ok := config(name).(document); ok {
 			w.json, w.schema = true, d
 		}
@@ -72,8 +72,10 @@ func (x *exchange) geminiWishes() wishes {
 		declared := append(list(inside(t, "functionDeclarations")), list(inside(t, "function_declarations"))...)
 		for _, f := range declared {
 			in, _ := inside(f, "parameters").(document)
-			if d, ok := inside(f, "parametersJsonSchema").(document); ok {
-				in = d
+			for _, name := range []string{"parametersJsonSchema", "parameters_json_schema"} {
+				if d, ok := inside(f, name).(document); ok {
+					in = d
+				}
 			}
 			w.tools = append(w.tools, tool{text(inside(f, "name")), in})
 		}

@@ -61,7 +61,12 @@ func TestSimulator_onceForgets(t *testing.T) {
 	if got := try("sim-429-once", 0); got != http.StatusTooManyRequests {
 		t.Errorf("the first one, long forgotten: %d", got)
 	}
-	for _, model := range []string{"sim-cut-once", "sim-once", "sim--once", "sim-200-once"} {
+	for _, want := range []int{http.StatusTooManyRequests, http.StatusOK} {
+		if got := try("ft:gpt-4o-mini:sim-429-once", 1); got != want {
+			t.Errorf("a fine-tuned model: %d, want %d", got, want)
+		}
+	}
+	for _, model := range []string{"sim-cut-once", "sim-once", "sim--once", "sim-200-once", "ft:gpt-4o-mini", "ft:gpt-4o-mini:gpt-4o"} {
 		if got := try(model, 1); got != http.StatusNotFound {
 			t.Errorf("%s: %d", model, got)
 		}
