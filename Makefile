@@ -11,9 +11,13 @@ SERVICES := deploy/test/with-services
 CLIENTS  := deploy/clients/node_modules/.package-lock.json
 NEXTJS   := deploy/examples/nextjs/node_modules/.package-lock.json
 BROWSER  := deploy/browser/node_modules/.package-lock.json
+# The npm clients, the PyPI clients and the applications of the guide.
+SDKS     := $(CLIENTS) $(NEXTJS) python
+# Where the distribution's Node is too old, deploy/test/install puts one here.
+export PATH := $(CURDIR)/deploy/test/node/node_modules/node/bin:$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help build test quick race lint fuzz bench clients browser tools
+.PHONY: help build test quick race lint fuzz bench clients browser tools python
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -21,7 +25,7 @@ help: ## list the targets
 build: ## build ./weir
 	$(GO) build -o weir .
 
-test: tools $(CLIENTS) $(NEXTJS) $(BROWSER) ## everything, with Redis, PostgreSQL, nginx, the npm clients and a browser; installs and starts what it needs and stops it again
+test: tools $(SDKS) $(BROWSER) ## everything, with Redis, PostgreSQL, nginx, the vendors' SDKs and a browser; installs and starts what it needs and stops it again
 	$(SERVICES) sh -ec '$(GO) vet ./...; $(GO) test -timeout 12m ./...; $(GO) test -short -race -timeout 12m $(RACE)'
 
 quick: ## Go alone: vet and the short tests; no services, no root, under a minute
@@ -31,8 +35,8 @@ quick: ## Go alone: vet and the short tests; no services, no root, under a minut
 race: tools ## the tests under the race detector, with services
 	$(SERVICES) $(GO) test -race -timeout 20m $(RACE)
 
-clients: $(CLIENTS) $(NEXTJS) ## the vendors' own SDKs (npm and PyPI) and the example applications through Weir, compared with direct calls
-	python=$$(deploy/clients/python/install) && WEIR_TEST_PYTHON=$$python $(GO) test -count=1 -v ./deploy/clients/... ./deploy/examples/...
+clients: $(SDKS) ## the vendors' own SDKs (npm, PyPI, Go) and the example applications through Weir, compared with direct calls
+	$(GO) test -count=1 -v ./deploy/clients/... ./deploy/examples/...
 
 browser: $(BROWSER) ## a walk through the console and the portal in a real browser
 	$(GO) test -count=1 -v ./deploy/browser
@@ -54,6 +58,9 @@ bench: ## cost per call, chunk and open stream against nginx (BENCH='--quick' fo
 
 tools: # what the tests run beside Go
 	@deploy/test/install
+
+python: | tools
+	@deploy/clients/python/install
 
 $(CLIENTS) $(NEXTJS): %/node_modules/.package-lock.json: %/package.json %/package-lock.json | tools
 	cd $* && npm ci --no-audit --no-fund

@@ -1,18 +1,20 @@
 // Package clients_test runs the vendors' own SDKs against the simulated provider
-// twice, directly and through Weir, and compares what they hand back. The tests
-// are in test/*.test.js and python/test_*.py; only base URL and key differ
-// between the two runs.
+// twice, directly and through Weir, and compares what they hand back. Only base
+// URL and key differ between the two runs.
+//
+// Every client of the roster plays every scenario of scenarios.json, and what
+// Weir has recorded must be what the SDK reported. test/*.test.js and
+// python/test_*.py compare answers to the last byte. Recorded answers of the
+// vendors are read by their own SDKs, and what the README shows is run.
 package clients_test
 
 import (
-	"context"
+	"flag"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/weirhq/weir/deploy/clients/box"
 )
@@ -20,24 +22,37 @@ import (
 // weir is the built program.
 var weir string
 
-func TestMain(m *testing.M) { os.Exit(box.Main(m, &weir)) }
+func TestMain(m *testing.M) {
+	// The programs wait most of the time, so that they run at the same time however
+	// few processors there are.
+	if err := flag.Set("test.parallel", "8"); err != nil {
+		panic(err)
+	}
+	os.Exit(box.Main(m, &weir))
+}
 
+// TestClients: one sandbox serves all clients at the same time.
 func TestClients(t *testing.T) {
 	if testing.Short() {
-		t.Skip("SKIPPED: needs the built program and the npm clients; run without -short")
+		t.Skip("SKIPPED: needs the built program and the clients; run without -short")
 	}
-	node, err := exec.LookPath("node")
-	if err != nil {
-		box.Missing(t, "node is not installed")
+	b := box.Run(t, weir)
+	for name, test := range map[string]func(*testing.T, *box.Box){"suite": testSuite, "node": testNode, "python": testPython} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			test(t, b)
+		})
 	}
-	if _, err := os.Stat("node_modules"); err != nil {
-		box.Missing(t, "the npm clients are not installed: make clients")
-	}
+}
+
+// testNode runs test/*.test.js.
+func testNode(t *testing.T, b *box.Box) {
+	node := box.Node(t, "node_modules")
 	files, err := filepath.Glob(filepath.Join("test", "*.test.js"))
 	if err != nil || len(files) == 0 {
 		t.Fatalf("no tests in test/: %v", err)
 	}
-	out := run(t, append([]string{node, "--test", "--test-reporter=tap", "--test-concurrency=1"}, files...)...)
+	out := compare(t, b, append([]string{node, "--test", "--test-reporter=tap", "--test-concurrency=1"}, files...)...)
 	var summary []string
 	for line := range strings.Lines(out) {
 		if strings.HasPrefix(line, "# pass ") || strings.HasPrefix(line, "# fail ") || strings.HasPrefix(line, "# skipped ") {
@@ -54,12 +69,9 @@ func TestClients(t *testing.T) {
 // their number to OK.
 var ran = regexp.MustCompile(`(?m)^Ran [1-9][0-9]* tests? in .*\n\nOK$`)
 
-func TestPython(t *testing.T) {
-	if testing.Short() {
-		t.Skip("SKIPPED: needs the built program and the Python clients; run without -short")
-	}
-	python := box.Python(t)
-	out := run(t, python, "-B", "-m", "unittest", "discover", "-v", "-s", "python")
+// testPython runs python/test_*.py.
+func testPython(t *testing.T, b *box.Box) {
+	out := compare(t, b, box.Python(t, "python/.venv"), "-W", "ignore", "-m", "unittest", "discover", "-v", "-s", "python")
 	summary := ran.FindString(out)
 	if summary == "" {
 		t.Errorf("not every test ran:\n%s", out)
@@ -67,18 +79,14 @@ func TestPython(t *testing.T) {
 	t.Log(strings.ReplaceAll(summary, "\n\n", ", "))
 }
 
-// run runs a program that compares clients of a fresh sandbox and returns what it
+// compare runs a program that calls both places itself and returns all that it
 // printed; it must exit 0.
-func run(t *testing.T, args ...string) string {
+func compare(t *testing.T, b *box.Box, args ...string) string {
 	t.Helper()
-	b := box.Run(t, weir)
-	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
-	defer cancel()
-	cmd := exec.CommandContext(ctx, args[0], args[1:]...)
-	cmd.Env = append(box.Environment(), "UPSTREAM_URL="+b.Simulator, "UPSTREAM_KEY="+b.SimulatorKey, "PROXY_URL="+b.Proxy, "PROXY_KEY="+b.Key)
-	out, err := cmd.CombinedOutput()
+	env := []string{"UPSTREAM_URL=" + b.Simulator, "UPSTREAM_KEY=" + b.SimulatorKey, "PROXY_URL=" + b.Proxy, "PROXY_KEY=" + b.Key}
+	out, complaint, err := command(t, "", env, args...)
 	if err != nil {
-		t.Fatalf("%s: %v\n%s", strings.Join(args, " "), err, out)
+		t.Fatalf("%s: %v\n%s%s", strings.Join(args, " "), err, out, complaint)
 	}
-	return string(out)
+	return out + complaint
 }

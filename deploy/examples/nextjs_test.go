@@ -2,7 +2,6 @@ package examples_test
 
 import (
 	"context"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
@@ -14,16 +13,10 @@ import (
 
 func TestNextjs(t *testing.T) {
 	program(t)
-	node, err := exec.LookPath("node")
-	if err != nil {
-		box.Missing(t, "node is not installed")
-	}
+	node := box.Node(t, "nextjs/node_modules")
 	next, err := filepath.Abs("nextjs/node_modules/next/dist/bin/next")
 	if err != nil {
 		t.Fatal(err)
-	}
-	if _, err := os.Stat(next); err != nil {
-		box.Missing(t, "Next.js is not installed: make clients")
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Minute)
 	defer cancel()

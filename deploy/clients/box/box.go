@@ -152,17 +152,29 @@ func Missing(t *testing.T, what string) {
 	t.Skip("SKIPPED: " + what)
 }
 
-// Python is the interpreter that `make clients` prepares with the Python
-// clients. Only that target uses PyPI, so without it the test is skipped
-// everywhere, and with it nothing is.
-func Python(t *testing.T) string {
+// Python is the interpreter of a virtual environment with Python clients, which
+// deploy/clients/python/install makes.
+func Python(t *testing.T, venv string) string {
 	t.Helper()
-	python := os.Getenv("WEIR_TEST_PYTHON")
-	if python == "" {
-		t.Skip("SKIPPED: WEIR_TEST_PYTHON does not name a Python with the clients: make clients")
+	python, err := filepath.Abs(filepath.Join(filepath.FromSlash(venv), "bin", "python"))
+	if err != nil {
+		t.Fatal(err)
 	}
 	if out, err := exec.Command(python, "--version").CombinedOutput(); err != nil {
-		t.Fatalf("WEIR_TEST_PYTHON=%s: %v\n%s", python, err, out)
+		Missing(t, fmt.Sprintf("the Python clients are not installed (make clients): %v %s", err, out))
 	}
 	return python
+}
+
+// Node is the interpreter for npm packages that are installed in a directory.
+func Node(t *testing.T, modules string) string {
+	t.Helper()
+	node, err := exec.LookPath("node")
+	if err != nil {
+		Missing(t, "node is not installed")
+	}
+	if _, err := os.Stat(filepath.FromSlash(modules)); err != nil {
+		Missing(t, modules+" is not there, the npm packages are not installed: make clients")
+	}
+	return node
 }
