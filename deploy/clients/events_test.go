@@ -27,7 +27,7 @@ func (s *suite) events(t *testing.T, c client, keys map[string]string) map[strin
 	defer tick.Stop()
 	var found []api.Event
 	for deadline := time.Now().Add(recordedWithin); len(found) < want && time.Now().Before(deadline); <-tick.C {
-		found = s.list(t, c.customer())
+		found = listEvents(t, s.admin, c.customer())
 	}
 	if _, err := s.admin.Usage(t.Context(), api.UsageOptions{Customer: c.customer(), Sync: true}); err != nil {
 		t.Fatal(err)
@@ -37,19 +37,19 @@ func (s *suite) events(t *testing.T, c client, keys map[string]string) map[strin
 	for name, key := range keys {
 		of[key] = name
 	}
-	for _, e := range slices.Backward(s.list(t, c.customer())) { // they come newest first
+	for _, e := range slices.Backward(listEvents(t, s.admin, c.customer())) { // they come newest first
 		out[of[e.KeyID]] = append(out[of[e.KeyID]], e)
 	}
 	return out
 }
 
-// list are all events of a customer, newest first.
-func (s *suite) list(t *testing.T, customer string) []api.Event {
+// listEvents are all events of a customer, newest first.
+func listEvents(t *testing.T, admin *api.Client, customer string) []api.Event {
 	t.Helper()
 	var out []api.Event
 	o := api.EventOptions{Customer: customer}
 	for {
-		page, err := s.admin.Events(t.Context(), o)
+		page, err := admin.Events(t.Context(), o)
 		if err != nil {
 			t.Fatal(err)
 		}

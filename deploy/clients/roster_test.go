@@ -100,7 +100,7 @@ func inProcess(ctx context.Context, plan scenario.Plan) []scenario.Answer {
 }
 
 // piped runs a program with the plan on its standard input.
-func piped(t *testing.T, plan scenario.Plan, args ...string) []scenario.Answer {
+func piped(t *testing.T, plan any, args ...string) []scenario.Answer {
 	t.Helper()
 	input, err := json.Marshal(plan)
 	if err != nil {
