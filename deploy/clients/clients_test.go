@@ -37,7 +37,7 @@ func TestClients(t *testing.T) {
 		t.Skip("SKIPPED: needs the built program and the clients; run without -short")
 	}
 	b := box.Run(t, weir)
-	for name, test := range map[string]func(*testing.T, *box.Box){"suite": testSuite, "node": testNode, "python": testPython, "recordings": testRecordings} {
+	for name, test := range map[string]func(*testing.T, *box.Box){"suite": testSuite, "node": testNode, "python": testPython, "recordings": testRecordings, "readme": testReadme} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			test(t, b)
