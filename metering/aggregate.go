@@ -14,11 +14,17 @@ const MaxMeterName = 200
 // number to aggregate, for unique the scalar to collect, and for count the
 // zero Value. It does not allocate for proxied calls.
 //
+// A correction counts for sums alone: an average, a least, a greatest and a
+// number of values keep what the corrected event gave them.
+//
 // Whether the event may be billed at all is not asked here: an event of a test
 // key measures like any other.
 func (m *Meter) Measure(e *Event) (v Value, ok bool) {
 	if !m.Filter.Matches(e) {
 		return Value{}, false
+	}
+	if e.Usage.State.Corrects() && m.Aggregate.Func != AggregateSum {
+		return Value{}, false // it is no call of its own
 	}
 	switch m.Aggregate.Func {
 	case AggregateCount:

@@ -101,6 +101,9 @@ type Event struct {
 	// call failed over.
 	Attempts []Attempt `json:"attempts,omitempty"`
 
+	// Corrects is the event whose numbers this one changes by its own; zero: none.
+	Corrects ID `json:"corrects,omitzero"`
+
 	// Journal and FactSeq are the position of the fact; empty for events that did
 	// not come through a journal.
 	Journal string `json:"-"`

@@ -21,6 +21,12 @@ const (
 	// UsageUnknown: the process died, or the answer could not be read; the
 	// numbers are what the last checkpoint saw.
 	UsageUnknown UsageState = "unknown"
+	// UsageCorrection: the numbers are what another event's differ by from what the
+	// provider reported later, and that event is no estimate any more.
+	UsageCorrection UsageState = "correction"
+	// UsageAdjustment: the same of an event that was corrected before, was no
+	// estimate, or stays one.
+	UsageAdjustment UsageState = "adjustment"
 )
 
 // Flag marks an oddity in what the provider reported, by a stable name. A

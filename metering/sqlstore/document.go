@@ -50,6 +50,7 @@ type document struct {
 	CostReason string                  `json:"cr,omitempty"`
 	Rates      []string                `json:"r,omitempty"`
 	Book       string                  `json:"v,omitempty"`
+	Corrects   string                  `json:"co,omitempty"`
 	ExternalID string                  `json:"x1,omitempty"`
 	ExtCust    string                  `json:"x2,omitempty"`
 	Labels     map[string]string       `json:"l,omitempty"` // labels whose column is not the whole text
@@ -125,6 +126,9 @@ func documentOf(e *metering.Event) document {
 		ExternalID: e.ExternalID, ExtCust: e.ExternalCustomer, Properties: e.Properties, Raw: u.Raw, SentModel: e.SentModel, Attempts: e.Attempts, Session: e.Session,
 		Input: unless(u.Input, u.Tokens.Input()), Output: unless(u.Output, u.Tokens.Output()), Total: unless(u.Total, derivedTotal(u)),
 	}
+	if !e.Corrects.IsZero() {
+		d.Corrects = e.Corrects.String()
+	}
 	if u.Tokens != ofClasses(u.Tokens.Classes()) {
 		d.Tokens = &u.Tokens
 	}
@@ -157,6 +161,9 @@ func (d *document) restore(e *metering.Event, c metering.Classes) {
 	e.CostReason, e.Rates, e.Book = d.CostReason, d.Rates, d.Book
 	e.ExternalID, e.ExternalCustomer, e.Properties = d.ExternalID, d.ExtCust, d.Properties
 	e.SentModel, e.Attempts, e.Session = d.SentModel, d.Attempts, d.Session
+	if id, err := metering.ParseID(d.Corrects); err == nil {
+		e.Corrects = id
+	}
 	u := &e.Usage
 	u.ObjectID, u.Model, u.Finish, u.Terminal, u.Objects, u.ServiceTier, u.Region = d.ObjectID, d.Served, d.Finish, d.Terminal, d.Objects, d.Tier, d.Region
 	u.HasTotal, u.Quantities, u.Attributes, u.ByModel, u.Flags, u.Estimate, u.StatedCost, u.Error, u.Raw = d.HasTotal, d.Quantities, d.Attributes, d.ByModel, d.Flags, d.Estimate, d.StatedCost, d.Error, d.Raw

@@ -44,6 +44,7 @@ func (d *document) appendJSON(b []byte) ([]byte, error) {
 	w.text("cr", d.CostReason)
 	w.list("r", d.Rates)
 	w.text("v", d.Book)
+	w.text("co", d.Corrects)
 	w.text("x1", d.ExternalID)
 	w.text("x2", d.ExtCust)
 	w.other("l", d.Labels, len(d.Labels) > 0)

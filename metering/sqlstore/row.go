@@ -91,7 +91,7 @@ func checkNumbers(e *metering.Event) error {
 		return fmt.Errorf("status %d: %w", e.Status, metering.ErrInvalid)
 	}
 	for c, n := range e.Usage.Tokens {
-		if n < 0 || n > maxTokens {
+		if n < 0 && !e.Usage.State.Corrects() || n < -maxTokens || n > maxTokens {
 			return fmt.Errorf("%d tokens of %s: %w", n, metering.Cell(c), metering.ErrInvalid)
 		}
 	}

@@ -39,13 +39,13 @@ func rollupSums() string {
 // eventSums is the SQL that sums events to the same columns, from what is in
 // their rows.
 func eventSums() string {
-	parts := []string{"COUNT(*)"}
+	parts := []string{summed("CASE WHEN usage_state IN ('correction', 'adjustment') THEN 0 ELSE 1 END")}
 	for _, class := range strings.Split(sumNames, ", ")[1:10] {
 		parts = append(parts, summed(class))
 	}
 	return strings.Join(append(parts,
 		summed("micros"), summed("picos"), summed("COALESCE(micros, 0) * 1000 + (COALESCE(picos, 0) + 999) / 1000"),
-		summed("CASE WHEN usage_state IN ('partial', 'estimated', 'unknown') THEN 1 ELSE 0 END"),
+		summed("CASE WHEN usage_state IN ('partial', 'estimated', 'unknown') THEN 1 WHEN usage_state = 'correction' THEN -1 ELSE 0 END"),
 		summed("CASE WHEN cost_state IN ('', 'unpriced') THEN 1 ELSE 0 END"),
 		summed("CASE WHEN raw AND NOT metered THEN 1 ELSE 0 END")), ", ")
 }
@@ -61,8 +61,14 @@ func sumsOf(e *metering.Event) sums {
 	} else {
 		out[sumUnpriced] = 1
 	}
-	if e.Estimated() {
+	switch {
+	case e.Estimated():
 		out[sumEstimated] = 1
+	case e.Usage.State == metering.UsageCorrection:
+		out[sumEstimated] = -1
+	}
+	if e.Usage.State.Corrects() {
+		out[sumRequests] = 0
 	}
 	if !e.Metered && e.Endpoint == endpointRaw {
 		out[sumUnmetered] = 1

@@ -171,6 +171,11 @@ func (c *Client) Event(ctx context.Context, ref string) (Event, error) {
 	return do[Event](ctx, c, http.MethodGet, at("events", ref), nil, nil)
 }
 
+// CorrectEvent says what the usage of an event was, and returns the correction.
+func (c *Client) CorrectEvent(ctx context.Context, ref string, st UsageStatement) (Event, error) {
+	return do[Event](ctx, c, http.MethodPost, at("events", ref, "usage"), nil, st)
+}
+
 // Ingest sends a batch, {"events": […]}, as it is.
 func (c *Client) Ingest(ctx context.Context, batch json.RawMessage) (Ingested, error) {
 	return do[Ingested](ctx, c, http.MethodPost, at("events", "ingest"), nil, batch)

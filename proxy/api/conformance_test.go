@@ -356,6 +356,7 @@ func TestOperations(t *testing.T) {
 	_, err = c.Doctor(ctx)
 	must("doctor", err)
 	walkBilling(s)
+	walkCorrect(s)
 	_, err = c.ArchiveCustomer(ctx, "acme")
 	must("archive customer", err)
 	if code, _, _ := s.request(http.MethodGet, "/api/openapi.json", "", nil); code != http.StatusOK {

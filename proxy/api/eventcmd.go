@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"io"
 	"maps"
@@ -17,6 +18,28 @@ type EventCmd struct {
 	List   EventList   `cmd:"" help:"List events, newest first."`
 	Show   EventShow   `cmd:"" help:"Show one event: tokens, the arithmetic of its cost, how it ended."`
 	Ingest EventIngest `cmd:"" help:"Record usage of another source: {\"events\": […]}, all or none."`
+	Settle EventSettle `cmd:"" aliases:"correct" help:"Say what the usage of an event was, where it was estimated, held or wrong. The difference becomes a correction; what has been invoiced stays, and the next invoice adjusts it."`
+}
+
+// EventSettle says what the usage of an event was.
+type EventSettle struct {
+	Common `embed:""`
+	Event  string `arg:"" help:"Weir's, the provider's, the client's or your id."`
+	Usage  string `xor:"what" required:"" placeholder:"JSON" help:"What the provider counted: tokens by cell, such as {\"input\":12,\"cache_read\":0,\"output\":34}."`
+	Accept bool   `xor:"what" required:"" help:"The estimate is billed."`
+	Zero   bool   `xor:"what" required:"" help:"Nothing is billed."`
+}
+
+// Run runs the command.
+func (c *EventSettle) Run(ctx context.Context, env *Env) error {
+	st := UsageStatement{Accept: c.Accept, Zero: c.Zero}
+	if c.Usage != "" {
+		st.Tokens = new(metering.Tokens)
+		if err := json.Unmarshal([]byte(c.Usage), st.Tokens); err != nil {
+			return &UsageError{fmt.Errorf("--usage: %w", err)}
+		}
+	}
+	return ask(ctx, c.Common, env, func(cl *Client) (Event, error) { return cl.CorrectEvent(ctx, c.Event, st) }, printEvent)
 }
 
 // EventList lists events.
@@ -96,6 +119,10 @@ func printEvent(p *printer, e Event) {
 	p.optional("external id", e.ExternalID)
 	p.optional("run", e.Run)
 	p.optional("turn of", e.Session)
+	p.optional("corrects", e.Corrects)
+	for _, id := range e.Corrections {
+		p.row("corrected by", id)
+	}
 	for _, name := range slices.Sorted(maps.Keys(e.Tags)) {
 		p.row("tag "+name, e.Tags[name])
 	}
@@ -162,6 +189,9 @@ func printTokens(p *printer, u Usage) {
 	p.row("  output", u.Output, "all of it, as the provider counts")
 	if u.Estimate != nil {
 		p.row("  estimate", fmt.Sprintf("%d to %d", u.Estimate.Low, u.Estimate.High), u.Estimate.Method)
+	}
+	if u.Estimate != nil && u.Estimate.Withheld != "" {
+		p.row("  not billed", fmt.Sprintf("%d input, %d output", u.Estimate.Input, u.Estimate.Output), "estimated, policy "+string(u.Estimate.Withheld))
 	}
 	for _, q := range u.Quantities {
 		p.row("  "+q.Name, q.Amount)

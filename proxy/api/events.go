@@ -45,6 +45,10 @@ type Event struct {
 
 	Usage     Usage `json:"usage"`
 	Estimated bool  `json:"estimated"`
+	// Corrects is the event whose numbers this one changes by its own.
+	Corrects string `json:"corrects,omitempty"`
+	// Corrections are the ids of those of this one; only where one event is shown.
+	Corrections []string `json:"corrections,omitempty"`
 
 	// Cost is null while it is unknown, which is not zero.
 	Cost       *metering.Cost     `json:"cost"`
@@ -112,6 +116,9 @@ func showEvent(e *metering.Event) Event {
 	}
 	if !e.Session.IsZero() {
 		out.Session = e.Session.String()
+	}
+	if !e.Corrects.IsZero() {
+		out.Corrects = e.Corrects.String()
 	}
 	if e.CostState != metering.CostUnpriced && e.CostState != metering.CostUnrated {
 		cost := e.Cost
@@ -192,6 +199,13 @@ func (s *Server) showEvent(c *call) (answer, error) {
 	s.priceAttempts(e, out.Attempts)
 	if out.Turns, err = s.turns(c, e); err != nil {
 		return answer{}, err
+	}
+	corrections, _, err := s.opts.Store.Corrections(c.Context(), c.org, e.ID)
+	if err != nil {
+		return answer{}, err
+	}
+	for _, made := range corrections {
+		out.Corrections = append(out.Corrections, made.ID.String())
 	}
 	out.Billing, err = s.billedEvent(c, e)
 	return answered(out, err)

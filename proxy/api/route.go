@@ -68,6 +68,7 @@ func meteringRoutes() []Route {
 		{http.MethodGet, "/api/v1/events", "events:read", "listEvents", 0, (*Server).listEvents},
 		{http.MethodPost, "/api/v1/events/ingest", "events:write", "ingestEvents", maxIngest, (*Server).ingestEvents},
 		{http.MethodGet, "/api/v1/events/{event}", "events:read", "showEvent", 0, (*Server).showEvent},
+		{http.MethodPost, "/api/v1/events/{event}/usage", "events:write", "correctEvent", 0, (*Server).correctEvent},
 
 		{http.MethodGet, "/api/v1/usage", "usage:read", "showUsage", 0, (*Server).showUsage},
 		{http.MethodGet, "/api/v1/upstreams", "upstreams:read", "listUpstreams", 0, (*Server).listUpstreams},

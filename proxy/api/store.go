@@ -66,6 +66,10 @@ type EventStore interface {
 	Event(ctx context.Context, org, ref string) (*metering.Event, error)
 	Events(ctx context.Context, q metering.EventQuery) ([]*metering.Event, string, error)
 	Usage(ctx context.Context, q metering.UsageQuery) ([]metering.UsageRow, metering.UsageTotals, error)
+	// Corrections are those of an event, and the content of the latest.
+	Corrections(ctx context.Context, org string, of metering.ID) ([]*metering.Event, []byte, error)
+	// Correct records a correction of an event that had as many before.
+	Correct(ctx context.Context, c *metering.Event, before int, content []byte) error
 	Quarantined(ctx context.Context, org string, limit int) ([]metering.Quarantined, error)
 }
 

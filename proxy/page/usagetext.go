@@ -13,6 +13,10 @@ func UsageText(s metering.UsageState) string {
 		return "The provider reported nothing; the numbers are estimated."
 	case metering.UsageUnknown:
 		return "The answer could not be read to its end; the numbers are what was seen last."
+	case metering.UsageCorrection:
+		return "What the numbers of an estimated call differ by from what the provider reported later."
+	case metering.UsageAdjustment:
+		return "What the numbers of another call were changed by."
 	default:
 		return "An exchange of this kind has no usage."
 	}

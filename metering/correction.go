@@ -1,0 +1,47 @@
+package metering
+
+import "fmt"
+
+// Correction returns the event that brings the sums of e and of its corrections
+// so far to the tokens and the cost of target, a copy of e with what its usage
+// was and a price. The events on record stay as they are: the difference is an
+// event of its own, authorised when e was, so that it belongs to the same period
+// and, where that has closed, is late usage like any other.
+//
+// supersedes says that target is what the provider reported: the first time an
+// estimated event then no longer counts as one.
+func Correction(id ID, e *Event, before []*Event, target *Event, supersedes bool) (*Event, error) {
+	if e.Usage.State.Corrects() {
+		return nil, fmt.Errorf("event %s is a correction itself: %w", e.ID, ErrInvalid)
+	}
+	c := &Event{
+		Call: e.Call, Name: e.Name, Outcome: e.Outcome, Status: e.Status, Corrects: e.ID,
+		CostState: target.CostState, CostReason: target.CostReason, Rates: target.Rates, Book: target.Book,
+	}
+	// What was measured of the call itself, and its names, are not corrected.
+	c.ID, c.BodyBytes, c.ClientID, c.Seq, c.Metered = id, 0, "", 0, true
+	u, cost, stands := &c.Usage, target.Cost, true
+	u.Tokens, u.Model, u.ServiceTier, u.Raw = target.Usage.Tokens, target.Usage.Model, target.Usage.ServiceTier, target.Usage.Raw
+	for _, have := range append([]*Event{e}, before...) {
+		for cell, n := range have.Usage.Tokens {
+			u.Tokens[cell] -= n
+		}
+		if have.costKnown() {
+			cost = cost.Add(have.Cost.Neg())
+		}
+		stands = stands && have.Usage.State != UsageCorrection
+	}
+	if target.costKnown() {
+		c.Cost = cost
+	}
+	u.Input, u.Output = u.Tokens.Input(), u.Tokens.Output()
+	u.State = UsageAdjustment
+	if supersedes && e.Estimated() && stands {
+		u.State = UsageCorrection
+	}
+	return c, nil
+}
+
+// Corrects reports whether the numbers are a difference to those of another
+// event.
+func (s UsageState) Corrects() bool { return s == UsageCorrection || s == UsageAdjustment }

@@ -1,0 +1,67 @@
+package sqlstore
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+
+	"github.com/weirhq/weir/metering"
+	"github.com/weirhq/weir/metering/sqldb"
+)
+
+// Corrections returns the corrections of an event in their order, and the
+// content of the latest; none of either if there is none.
+func (s *Store) Corrections(ctx context.Context, org string, of metering.ID) (list []*metering.Event, content []byte, err error) {
+	if !sqldb.Clean(org) {
+		return nil, nil, fmt.Errorf("corrections: organisation %.40q: %w", org, metering.ErrInvalid)
+	}
+	err = s.snapshot(ctx, "read corrections", func(on querier) error {
+		list, content = nil, nil
+		var ids []metering.ID
+		err := on.Each(ctx, func(r *sql.Rows) error {
+			var id uidScan
+			err := r.Scan(&id, &content)
+			ids = append(ids, id.id)
+			return err
+		}, `SELECT id, content FROM corrections WHERE org_id = $1 AND event = $2 ORDER BY n`, org, s.uid(of))
+		if err != nil {
+			return err
+		}
+		for _, id := range ids {
+			e, err := s.scanEvent(on.Row(ctx, eventSelect+" WHERE org_id = $1 AND id = $2", org, s.uid(id)))
+			if err != nil {
+				return fmt.Errorf("correction %s: %w", id, err)
+			}
+			list = append(list, e)
+		}
+		return nil
+	})
+	return list, content, err
+}
+
+// Correct records a correction, made by [metering.Correction] when there were
+// before others of the same event, and adds it to everything that adds up, once.
+// metering.ErrConflict says that somebody else has corrected the event meanwhile.
+func (s *Store) Correct(ctx context.Context, c *metering.Event, before int, content []byte) error {
+	err := s.write(ctx, "correct an event", func(tx querier) error {
+		n, err := tx.Exec(ctx, `INSERT INTO corrections (org_id, event, n, id, content) VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING`,
+			c.Org, s.uid(c.Corrects), int64(before+1), s.uid(c.ID), content)
+		if err != nil {
+			return err
+		}
+		if n == 0 {
+			var id uidScan
+			err := tx.Row(ctx, `SELECT id FROM corrections WHERE org_id = $1 AND event = $2 AND n = $3`, c.Org, s.uid(c.Corrects), int64(before+1)).Scan(&id)
+			if err == nil && id.id == c.ID {
+				return nil // the commit of an earlier attempt lost its reply
+			}
+			return errors.Join(err, fmt.Errorf("event %s: %w", c.Corrects, metering.ErrConflict))
+		}
+		return s.insert(ctx, tx, []*metering.Event{c}, 0)
+	})
+	if err != nil {
+		return fmt.Errorf("correct event %s: %w", c.Corrects, err)
+	}
+	return nil
+}
