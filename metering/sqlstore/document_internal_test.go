@@ -204,6 +204,8 @@ func something(r *rand.Rand, v reflect.Value) {
 		v.Set(reflect.ValueOf(map[string]string{"name": "a"}))
 	case reflect.Pointer:
 		v.Set(reflect.New(v.Type().Elem()))
+	case reflect.Array: // an id
+		v.Index(0).SetUint(1)
 	case reflect.Slice:
 		if v.Type() == reflect.TypeFor[json.RawMessage]() {
 			v.SetBytes([]byte(`{"a": [1, "\u0000"] }`))
