@@ -190,8 +190,8 @@ type parts struct {
 	objects *objects.Registry
 	// follower finds out what batches and background responses used.
 	follower *deferred.Worker
-	plane   *proxy.Server
-	console *http.Server
+	plane    *proxy.Server
+	console  *http.Server
 }
 
 // serve is the life of a serving process: start in order, run, stop in the

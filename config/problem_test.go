@@ -94,6 +94,7 @@ func TestLoad_Problems(t *testing.T) {
 		{"unknown preset", up("preset: opnai"), []string{"upstreams.openai.preset: no such vendor; did you mean openai?"}},
 		{"unknown dialect", up("dialect: openia"), []string{"upstreams.openai.dialect: want openai, anthropic, gemini, cohere, bedrock, bytes, s3 or custom; did you mean openai?"}},
 		{"custom without quantities", "upstreams: {search: {base_url: 'https://h', dialect: custom}}", []string{"upstreams.search.quantities: is missing: dialect custom counts"}},
+		{"a store without a signature", "upstreams: {store: {base_url: 'https://s3.example.com', dialect: s3}}", []string{"upstreams.store.sign: is missing: calls to S3 are signed"}},
 		{"quantities nobody uses", "upstreams: {files: {base_url: 'https://h/v1', dialect: bytes, quantities: [{name: a, path: b}], routes: [{path: /}], model_path: m}}", []string{
 			"upstreams.files.quantities: is for dialect: custom", "upstreams.files.routes: is for dialect: custom", "upstreams.files.model_path: is for dialect: custom",
 		}},

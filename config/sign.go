@@ -13,7 +13,9 @@ import (
 // token, need a restart before they expire, and instance roles are not asked.
 type Sign struct {
 	// Service is the name that AWS signs for: "bedrock" for hosts of
-	// bedrock-runtime, "bedrock-mantle" for those of bedrock-mantle.
+	// bedrock-runtime, "bedrock-mantle" for those of bedrock-mantle, "s3" for stores
+	// that speak S3. A client of S3 puts its Weir key where its access key id goes,
+	// with any secret; bodies are streamed through and not signed.
 	Service string `yaml:"service"`
 
 	// Region is the region of the host, such as us-east-1.
@@ -48,7 +50,7 @@ func checkSign(p *problems, path string, t Target) {
 		p.add(at, "and credentials exclude each other: a call is either signed or carries a key")
 	}
 	if !awsName.MatchString(s.Service) {
-		p.add(at+".service", "want the name that AWS signs for: bedrock, or bedrock-mantle for hosts of that name")
+		p.add(at+".service", "want the name that AWS signs for: bedrock, bedrock-mantle for hosts of that name, or s3")
 	}
 	if !awsName.MatchString(s.Region) {
 		p.add(at+".region", "want a region, such as us-east-1")

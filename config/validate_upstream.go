@@ -152,6 +152,9 @@ func checkSource(p *problems, path string, t Target) {
 	if t.Dialect == dialectCustom && len(t.Quantities) == 0 {
 		p.add(path+".quantities", "is missing: dialect custom counts what it is told to; write [{name: credits, path: usage.credits}], or dialect: bytes to count calls, bytes and time alone")
 	}
+	if t.Dialect == dialectS3 && t.Auth == AuthWeir && !t.Sign.Set() {
+		p.add(path+".sign", "is missing: calls to S3 are signed; write {service: s3, region: …, access_key_id: …, secret_access_key: …}, or auth: client for buckets that need no signature")
+	}
 	if t.Event != "" && !eventName.MatchString(t.Event) {
 		p.add(path+".event", "a name has letters, digits, dots, dashes and underscores, at most 64")
 	}

@@ -112,6 +112,9 @@ func (x *exchange) key(own []byte) ([]byte, *refusal) {
 			if len(own) > 0 && bytes.HasPrefix(value, []byte("AWS4-")) {
 				continue // the signature of an SDK that had to be given some key; it goes no further
 			}
+			if key, ok := accessKey(value); ok && x.up != nil && x.up.Signer != nil {
+				value = key
+			}
 			if len(value) > 7 && bytes.EqualFold(value[:7], []byte("bearer ")) {
 				value = trim(value[7:])
 			}

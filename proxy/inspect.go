@@ -16,6 +16,9 @@ var errTooLarge = errors.New("request body is too large")
 // inspect reads the request body, as far as it is held in memory, and learns
 // from it what is asked for. The bytes stay as they are.
 func (x *exchange) inspect() *refusal {
+	if f := x.signedChunks(); f != nil {
+		return f
+	}
 	limit := x.s.o.MaxBody
 	if x.observed() {
 		limit = 0
@@ -43,7 +46,7 @@ func (x *exchange) inspect() *refusal {
 		x.unread = false
 		return x.understand(x.body.b)
 	}
-	if x.up.Signer != nil {
+	if x.up.Signer != nil && x.up.Signer.HashesBody() {
 		return tooLargeToSign()
 	}
 	x.stream = u

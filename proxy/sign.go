@@ -15,6 +15,11 @@ type Signer interface {
 	// Sign returns the fields to be added to the head of the request. They replace
 	// what the client sent of the same kind, see [Upstream].Signer.
 	Sign(r *Unsigned) ([]HeaderField, error)
+
+	// HashesBody reports whether a signature is over the hash of the body, which must
+	// then be held whole. Otherwise the client says what the body is in
+	// X-Amz-Content-Sha256, or nobody does.
+	HashesBody() bool
 }
 
 // Unsigned is a request as it will be sent, but for the signature.
@@ -38,7 +43,7 @@ const maxSigned = 25_000_000
 
 // holds is how much of a request body is held to be read, or to be signed.
 func (x *exchange) holds() int64 {
-	if x.up.Signer != nil {
+	if x.up.Signer != nil && x.up.Signer.HashesBody() {
 		return max(x.s.o.Inspect, maxSigned)
 	}
 	return x.s.o.Inspect
@@ -59,7 +64,9 @@ func (x *exchange) replaced(name []byte) bool {
 		return false
 	}
 	switch string(bytes.ToLower(name[len("x-amz-"):])) {
-	case "date", "security-token", "content-sha256":
+	case "content-sha256":
+		return x.up.Signer.HashesBody()
+	case "date", "security-token":
 		return true
 	default:
 		return false
@@ -74,7 +81,9 @@ func (x *exchange) sign(b []byte, start int) ([]byte, error) {
 		return b, nil
 	}
 	r := readUnsigned(b[start:])
-	r.BodyHash, r.At = sha256.Sum256(x.body.bytes()), x.s.o.Now()
+	if r.At = x.s.o.Now(); x.up.Signer.HashesBody() {
+		r.BodyHash = sha256.Sum256(x.body.bytes())
+	}
 	fields, err := x.up.Signer.Sign(r)
 	if err != nil {
 		return b, err
@@ -111,6 +120,37 @@ func readUnsigned(head []byte) *Unsigned {
 		r.Fields = append(r.Fields, HeaderField{string(name), string(value)})
 	}
 	return r
+}
+
+// signedChunks refuses a body whose pieces the client has signed itself: they
+// follow from a signature that is not the one that is sent.
+func (x *exchange) signedChunks() *refusal {
+	if x.up.Signer == nil || x.up.ClientAuth || x.up.Signer.HashesBody() {
+		return nil
+	}
+	for _, f := range x.req.fields {
+		if bytes.EqualFold(f.name, []byte("x-amz-content-sha256")) && bytes.HasPrefix(f.value, []byte("STREAMING-AWS4-")) {
+			return badRequest("signed_chunks", "The pieces of the body are signed by the client, and Weir signs for the store: send it with an unsigned payload, or not in pieces.")
+		}
+	}
+	return nil
+}
+
+// accessKey is the key id in a field of Signature Version 4, in whose place a
+// client of S3 puts its Weir key. What it signs with does not matter: the key is
+// what it has to prove, as with every other client.
+func accessKey(value []byte) ([]byte, bool) {
+	rest, ok := bytes.CutPrefix(value, []byte("AWS4-HMAC-SHA256 "))
+	if !ok {
+		return nil, false
+	}
+	for part := range bytes.SplitSeq(rest, []byte(",")) {
+		if scope, ok := bytes.CutPrefix(trim(part), []byte("Credential=")); ok {
+			key, _, _ := bytes.Cut(scope, []byte("/"))
+			return key, true
+		}
+	}
+	return nil, false
 }
 
 // unsignable refuses a call whose request could not be signed. Nothing was sent.

@@ -49,6 +49,13 @@ func signedAt(t testing.TB, o *origin) proxy.Upstream {
 // signer, from the fields that it says it covers.
 func verify(t testing.TB, g got, token string) {
 	t.Helper()
+	hash := sha256.Sum256(g.body)
+	verifyFor(t, g, token, "bedrock", hex.EncodeToString(hash[:]), v4.NewSigner())
+}
+
+// verifyFor is verify for a service, a payload and a signer of the SDK.
+func verifyFor(t testing.TB, g got, token, service, payload string, signer *v4.Signer) {
+	t.Helper()
 	auth := g.all("Authorization")
 	if len(auth) != 1 {
 		t.Fatalf("%d Authorization fields: %q", len(auth), g.fields)
@@ -75,9 +82,8 @@ func verify(t testing.TB, g got, token string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	hash := sha256.Sum256(g.body)
 	keys := aws.Credentials{AccessKeyID: accessKey, SecretAccessKey: secretKey, SessionToken: token}
-	if err := v4.NewSigner().SignHTTP(context.Background(), keys, req, hex.EncodeToString(hash[:]), "bedrock", "us-east-1", at); err != nil {
+	if err := signer.SignHTTP(context.Background(), keys, req, payload, service, "us-east-1", at); err != nil {
 		t.Fatal(err)
 	}
 	if diff := cmp.Diff(req.Header.Get("Authorization"), auth[0]); diff != "" {

@@ -50,8 +50,34 @@ func New(o Options) (*Signer, error) {
 	return &Signer{
 		o:    o,
 		keys: aws.Credentials{AccessKeyID: o.AccessKeyID, SecretAccessKey: o.SecretAccessKey, SessionToken: o.SessionToken},
-		v4:   v4.NewSigner(),
+		v4: v4.NewSigner(func(so *v4.SignerOptions) {
+			so.DisableURIPathEscaping = o.Service == serviceS3 // paths of S3 are signed as they are sent
+		}),
 	}, nil
+}
+
+// serviceS3 is the one service that takes a payload that is not signed, and whose
+// paths are not encoded twice
+// (https://docs.aws.amazon.com/AmazonS3/latest/API/sig-v4-header-based-auth.html).
+const serviceS3 = "s3"
+
+// HashesBody implements [proxy.Signer]: objects may be larger than what can be
+// held, and S3 does not ask for their hash.
+func (s *Signer) HashesBody() bool { return s.o.Service != serviceS3 }
+
+// unsigned is what stands for the hash of a body that nobody has told.
+const unsigned = "UNSIGNED-PAYLOAD"
+
+// payload is what is signed of the body: its hash, or for S3 what the client says
+// in X-Amz-Content-Sha256, which stays in the request.
+func (s *Signer) payload(req *http.Request, r *proxy.Unsigned) (text string, told bool) {
+	if s.HashesBody() {
+		return hex.EncodeToString(r.BodyHash[:]), true
+	}
+	if text = req.Header.Get("X-Amz-Content-Sha256"); text != "" {
+		return text, true
+	}
+	return unsigned, false
 }
 
 // Sign implements [proxy.Signer]. Host, content type and what is named x-amz-…
@@ -71,10 +97,17 @@ func (s *Signer) Sign(r *proxy.Unsigned) ([]proxy.HeaderField, error) {
 			req.Header.Add(f.Name, f.Value)
 		}
 	}
-	if err := s.v4.SignHTTP(context.Background(), s.keys, req, hex.EncodeToString(r.BodyHash[:]), s.o.Service, s.o.Region, r.At); err != nil {
+	payload, told := s.payload(req, r)
+	if !told {
+		req.Header.Set("X-Amz-Content-Sha256", payload)
+	}
+	if err := s.v4.SignHTTP(context.Background(), s.keys, req, payload, s.o.Service, s.o.Region, r.At); err != nil {
 		return nil, fmt.Errorf("sign for AWS: %w", err)
 	}
 	fields := make([]proxy.HeaderField, 0, 3)
+	if !told {
+		fields = append(fields, proxy.HeaderField{Name: "X-Amz-Content-Sha256", Value: payload})
+	}
 	for _, name := range [...]string{"X-Amz-Date", "X-Amz-Security-Token", "Authorization"} {
 		if value := req.Header.Get(name); value != "" {
 			fields = append(fields, proxy.HeaderField{Name: name, Value: value})
