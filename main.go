@@ -546,6 +546,7 @@ func fares(h proxy.Health) api.Health {
 func (p *parts) probes(targets []config.Target) []api.Probe {
 	return []api.Probe{
 		{Name: "upstreams", Run: func(context.Context) api.Check { return api.CheckUpstreams(p.fare(targets)) }},
+		{Name: "deferred usage", Run: p.deferredUsage},
 		{Name: "upstream TLS", Run: func(context.Context) api.Check {
 			check := api.Check{Status: api.StatusOK, Measured: "certificates are verified"}
 			for _, t := range targets {
@@ -557,6 +558,23 @@ func (p *parts) probes(targets []config.Target) []api.Probe {
 			return check
 		}},
 	}
+}
+
+// deferredUsage looks at the batches and background responses that are followed.
+func (p *parts) deferredUsage(ctx context.Context) api.Check {
+	const stuck = 10 // answers in a row that said nothing, or none
+	open, failing, err := deferredsql.New(p.store.DB()).Open(ctx, stuck)
+	if err != nil {
+		p.log.Error("doctor cannot measure", "check", "deferred usage", "error", err)
+		return api.Check{Status: api.StatusFail, Measured: "cannot be measured", Remedy: "the log of the server says why"}
+	}
+	check := api.Check{Status: api.StatusOK, Measured: fmt.Sprintf("%d batches and background responses are followed", open)}
+	if failing > 0 {
+		check.Status = api.StatusWarn
+		check.Measured += fmt.Sprintf(", %d of them without an answer for long", failing)
+		check.Remedy = "their upstreams do not tell what became of them: look at the log, and whether upstreams were renamed or their keys replaced"
+	}
+	return check
 }
 
 // portalOptions connects the customers' pages.

@@ -74,6 +74,9 @@ func (b *Biller) Draft(ctx context.Context, c billing.Contract, p billing.Period
 		v.Positions, err = r.Positions(ctx, c.Subscription.Org, c.Subscription.Customer)
 		return err
 	})
+	if err == nil {
+		err = b.noteEstimates(ctx, c.Subscription, &v)
+	}
 	if err != nil {
 		return v, fmt.Errorf("draft the invoice of subscription %s, period %d: %w", c.Subscription.ID, p.Index, err)
 	}
