@@ -2,6 +2,10 @@
 
 GO       ?= go
 FUZZTIME ?= 10s
+# Packages whose fuzz tests `make fuzz` runs, and those that read what a stranger
+# sends, which every test run looks at and `make soak` for an hour each.
+FUZZ     ?= ./...
+PARSERS  := ./metering/dialect ./metering/estimate ./proxy
 # What runs again under the race detector: where goroutines share state.
 RACE     ?= ./metering/... ./billing/... ./proxy/...
 # Flags of the benchmark, e.g. BENCH='--quick'.
@@ -17,7 +21,7 @@ SDKS     := $(CLIENTS) $(NEXTJS) python
 export PATH := $(CURDIR)/deploy/test/node/node_modules/node/bin:$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help build test quick race lint fuzz bench clients browser tools python
+.PHONY: help build test quick race lint fuzz soak bench clients browser tools python
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -46,12 +50,16 @@ lint: ## golangci-lint with .golangci.yml
 	golangci-lint run ./...
 
 fuzz: ## every fuzz test for FUZZTIME (10s) each
-	@set -e; for pkg in $$($(GO) list ./...); do \
+	@set -e; for pkg in $$($(GO) list $(FUZZ)); do \
 		for name in $$($(GO) test -list '^Fuzz' $$pkg | grep '^Fuzz' || true); do \
 			echo "== $$pkg $$name"; \
 			$(GO) test -run '^$$' -fuzz "^$$name\$$" -fuzztime $(FUZZTIME) $$pkg; \
 		done; \
 	done
+
+soak: ## the parsers of what clients and providers send, an hour each (FUZZTIME=10m for less)
+	@git log -1 --format='soak of %h, %ci'
+	@$(MAKE) --no-print-directory fuzz FUZZ="$(PARSERS)" FUZZTIME=$(if $(filter 10s,$(FUZZTIME)),1h,$(FUZZTIME))
 
 bench: ## cost per call, chunk and open stream against nginx (BENCH='--quick' for a look)
 	$(GO) run ./deploy/bench $(BENCH)
