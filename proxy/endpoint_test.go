@@ -220,7 +220,8 @@ func TestEndpoint_StateOutlivesConfiguration(t *testing.T) {
 	})
 	r.chat(200)
 	r.chat(200)
-	before := r.s.Upstreams()
+	var before []proxy.UpstreamState
+	eventually(t, "connections are given back", 5*time.Second, func() bool { before = r.s.Upstreams(); return before[0].InUse == 0 })
 	list[0].Idle++
 	if err := r.s.SetUpstreams(list); err != nil {
 		t.Fatal(err)

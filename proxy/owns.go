@@ -19,6 +19,11 @@ type Objects interface {
 	// nobody's; what is said, and how long it takes, does not tell which.
 	Owned(ctx context.Context, org, customer, provider string, list []dialect.Object) error
 
+	// Foreign returns nil unless one of the objects is known to be another
+	// customer's, or to be deleted: then its error wraps metering.ErrNotFound. What
+	// nobody here has created is the operator's own.
+	Foreign(ctx context.Context, org, customer, provider string, list []dialect.Object) error
+
 	// Ready returns an error if Created could not record anything now.
 	Ready(ctx context.Context) error
 
@@ -76,10 +81,10 @@ func (x *exchange) owns() *refusal {
 	if x.route.Class == dialect.Stateful && len(x.route.Objects)+len(x.asked.References) == 0 && x.route.Creates == "" && x.stream == nil {
 		return notListed()
 	}
-	if f := x.mine(x.route.Objects); f != nil {
+	if f := x.mine(x.route.Objects, x.s.o.Objects.Owned); f != nil {
 		return f
 	}
-	if f := x.mine(x.asked.References); f != nil {
+	if f := x.mine(x.asked.References, x.s.o.Objects.Foreign); f != nil {
 		return f
 	}
 	if x.route.Creates == "" || !x.durable(x.route.Creates) {
@@ -127,7 +132,7 @@ func (x *exchange) ownsStreamed(u *upload) *refusal {
 	if x.route.Class == dialect.Stateful && len(x.route.Objects)+len(found) == 0 && x.route.Creates == "" {
 		return notListed()
 	}
-	return x.mine(found)
+	return x.mine(found, x.s.o.Objects.Foreign)
 }
 
 func unclearReferences(err error) *refusal {
@@ -137,14 +142,20 @@ func unclearReferences(err error) *refusal {
 	}
 }
 
-// mine refuses objects that the customer has not created.
-func (x *exchange) mine(list []dialect.Object) *refusal {
+// ask is how much has to be known of objects: those that a path names must have
+// been created by the customer. A body may also name what the operator has made
+// past Weir for all of them, such as a vector store, so only another customer's
+// objects are refused there.
+type ask = func(ctx context.Context, org, customer, provider string, list []dialect.Object) error
+
+// mine refuses objects that are not for the customer.
+func (x *exchange) mine(list []dialect.Object, allowed ask) *refusal {
 	if len(list) == 0 {
 		return nil
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), objectsLimit)
 	defer cancel()
-	err := x.s.o.Objects.Owned(ctx, x.event.Org, x.event.Customer, x.up.Provider, list)
+	err := allowed(ctx, x.event.Org, x.event.Customer, x.up.Provider, list)
 	switch {
 	case err == nil:
 		return nil

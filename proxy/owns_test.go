@@ -49,6 +49,21 @@ func (w *owners) Owned(_ context.Context, org, customer, provider string, list [
 	return nil
 }
 
+func (w *owners) Foreign(_ context.Context, _, customer, provider string, list []dialect.Object) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.asked++
+	for _, o := range list {
+		if w.broken != nil {
+			return w.broken
+		}
+		if owner, known := w.of[name(provider, o)]; known && owner != customer {
+			return fmt.Errorf("%s: %w", o.Kind, metering.ErrNotFound)
+		}
+	}
+	return nil
+}
+
 func (w *owners) Ready(context.Context) error { return w.away }
 
 func (w *owners) Noted(c *metering.Call, o dialect.Object) {

@@ -60,7 +60,7 @@ func tooLargeToSign() *refusal {
 // replaced reports whether a field of the client is a part of a signature, in
 // whose place ours goes.
 func (x *exchange) replaced(name []byte) bool {
-	if x.up.Signer == nil || len(name) < len("x-amz-") || !bytes.EqualFold(name[:len("x-amz-")], []byte("x-amz-")) {
+	if x.up == nil || x.up.Signer == nil || len(name) < len("x-amz-") || !bytes.EqualFold(name[:len("x-amz-")], []byte("x-amz-")) {
 		return false
 	}
 	switch string(bytes.ToLower(name[len("x-amz-"):])) {

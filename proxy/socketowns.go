@@ -39,7 +39,7 @@ func (s *socket) owns() error {
 	}
 	named := s.named
 	s.named = nil
-	if f := s.x.mine(named); f != nil {
+	if f := s.x.mine(named, s.x.s.o.Objects.Foreign); f != nil {
 		return errObject
 	}
 	return nil

@@ -59,7 +59,9 @@ func TestRoute_ownProtocols(t *testing.T) {
 		if !ok {
 			t.Fatal(tt.name)
 		}
-		if diff := cmp.Diff(tt.want, d.Route(tt.method, tt.path)); diff != "" {
+		got := d.Route(tt.method, tt.path)
+		got.Creates = "" // objects have tests of their own
+		if diff := cmp.Diff(tt.want, got); diff != "" {
 			t.Errorf("%s %s %s (-want +got):\n%s", tt.name, tt.method, tt.path, diff)
 		}
 	}

@@ -25,8 +25,8 @@ func (s *section) call(c *metering.Call) {
 	text(s, 12, &c.Run)
 	text(s, 13, &c.ClientID)
 	number(s, 14, &c.BodyBytes)
-	text(s, 16, &c.EventName)
 	text(s, 15, &c.SentModel)
+	text(s, 16, &c.EventName)
 	id(s, 19, &c.Session)
 }
 
@@ -50,8 +50,9 @@ func (s *section) event(e *metering.Event) {
 	text(s, 35, &e.ExternalID)
 	text(s, 36, &e.ExternalCustomer)
 	blob(s, 37, &e.Properties)
-	number(s, 39, &e.PricedAt)
 	s.attempts(38, &e.Attempts)
+	number(s, 39, &e.PricedAt)
+	id(s, 40, &e.Corrects)
 }
 
 func (s *section) attempt(a *metering.Attempt) {

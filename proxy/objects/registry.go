@@ -135,6 +135,17 @@ func (r *Registry) Owned(ctx context.Context, org, customer, provider string, li
 	}
 }
 
+// Foreign returns an error that wraps metering.ErrNotFound if one of the objects
+// is another customer's, or was deleted. It does not wait: whoever knows an id
+// that is not on record yet has made it, or was told it by the operator.
+func (r *Registry) Foreign(ctx context.Context, org, customer, provider string, list []dialect.Object) error {
+	_, foreign, err := r.look(ctx, query{org, customer, provider}, list)
+	if err == nil && foreign {
+		err = fmt.Errorf("one of %d objects: %w", len(list), metering.ErrNotFound)
+	}
+	return err
+}
+
 // query is whose objects of whom are looked for.
 type query struct{ org, customer, provider string }
 
