@@ -2,9 +2,8 @@
 
 GO       ?= go
 FUZZTIME ?= 10s
-# Packages whose fuzz tests `make fuzz` runs, and those that read what a stranger
-# sends, which every test run looks at and `make soak` for an hour each.
-FUZZ     ?= ./...
+# Packages that read what a stranger sends: every test run fuzzes them for a while,
+# and `make soak` for an hour each.
 PARSERS  := ./metering/dialect ./metering/estimate ./proxy
 # What runs again under the race detector: where goroutines share state.
 RACE     ?= ./metering/... ./billing/... ./proxy/...
@@ -21,7 +20,7 @@ SDKS     := $(CLIENTS) $(NEXTJS) python
 export PATH := $(CURDIR)/deploy/test/node/node_modules/node/bin:$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help build test quick race lint fuzz soak bench clients browser tools python
+.PHONY: help build test quick race lint fuzz parsers soak bench clients browser tools python
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -31,6 +30,7 @@ build: ## build ./weir
 
 test: tools $(SDKS) $(BROWSER) ## everything, with Redis, PostgreSQL, nginx, the vendors' SDKs and a browser; installs and starts what it needs and stops it again
 	$(SERVICES) sh -ec '$(GO) vet ./...; $(GO) test -timeout 12m ./...; $(GO) test -short -race -timeout 12m $(RACE)'
+	@$(MAKE) --no-print-directory parsers
 
 quick: ## Go alone: vet and the short tests; no services, no root, under a minute
 	$(GO) vet ./...
@@ -50,16 +50,20 @@ lint: ## golangci-lint with .golangci.yml
 	golangci-lint run ./...
 
 fuzz: ## every fuzz test for FUZZTIME (10s) each
-	@set -e; for pkg in $$($(GO) list $(FUZZ)); do \
+	@set -e; for pkg in $$($(GO) list ./...); do \
 		for name in $$($(GO) test -list '^Fuzz' $$pkg | grep '^Fuzz' || true); do \
 			echo "== $$pkg $$name"; \
 			$(GO) test -run '^$$' -fuzz "^$$name\$$" -fuzztime $(FUZZTIME) $$pkg; \
 		done; \
 	done
 
-soak: ## the parsers of what clients and providers send, an hour each (FUZZTIME=10m for less)
+parsers: # every fuzz test of what strangers send, for FUZZTIME each, two at a time
+	@for pkg in $(PARSERS); do $(GO) test -list '^Fuzz' $$pkg | grep '^Fuzz' | sed "s|^|$$pkg |"; done | \
+		xargs -P 2 -L 1 deploy/test/fuzz $(FUZZTIME)
+
+soak: ## the parsers of what clients and providers send, an hour each, two at a time (FUZZTIME=10m for less)
 	@git log -1 --format='soak of %h, %ci'
-	@$(MAKE) --no-print-directory fuzz FUZZ="$(PARSERS)" FUZZTIME=$(if $(filter 10s,$(FUZZTIME)),1h,$(FUZZTIME))
+	@$(MAKE) --no-print-directory parsers FUZZTIME=$(if $(filter 10s,$(FUZZTIME)),1h,$(FUZZTIME))
 
 bench: ## cost per call, chunk and open stream against nginx (BENCH='--quick' for a look)
 	$(GO) run ./deploy/bench $(BENCH)

@@ -59,7 +59,7 @@ func (p *pools) body() *buffer {
 }
 
 func (p *pools) releaseBody(b *buffer) {
-	if b != nil && cap(b.b) <= keptBody {
+	if b != nil && cap(b.b) >= smallBuffer && cap(b.b) <= keptBody {
 		p.bodies.Put(b)
 	}
 }

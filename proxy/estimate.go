@@ -1,6 +1,8 @@
 package proxy
 
 import (
+	"bytes"
+
 	"github.com/weirhq/weir/metering/dialect"
 	"github.com/weirhq/weir/metering/estimate"
 )
@@ -45,6 +47,12 @@ func (x *exchange) hold(b *buffer) {
 	if b == nil || x.held != nil || x.plainly != nil && b == x.body || x.event == nil || !x.event.Metered || x.opaque() || x.stream != nil || cap(b.b) > maxHeld {
 		x.s.pools.releaseBody(b)
 		return
+	}
+	if x.streams() && len(b.b) <= cap(b.b)/2 {
+		// A stream holds it for minutes, and buffers are larger than most requests.
+		exact := &buffer{bytes.Clone(b.b)}
+		x.s.pools.releaseBody(b)
+		b = exact
 	}
 	if size := int64(cap(b.b)); x.s.held.Add(size) > maxHeldAll {
 		x.s.held.Add(-size)

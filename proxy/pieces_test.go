@@ -2,6 +2,7 @@ package proxy_test
 
 import (
 	"bytes"
+	"errors"
 	"io"
 	"net/http/httputil"
 	"strings"
@@ -50,6 +51,12 @@ func sameAsWhole(t *testing.T, body []byte, cut int) {
 	want, wantErr := d.Inspect(route, "application/json", body)
 	have, err := d.Inspect(route, "application/json", outline)
 	want.BodyBytes, have.BodyBytes = 0, 0
+	// References of a body that is not held are read as it passes, by a reader that
+	// has tests of its own.
+	want.References, have.References = nil, nil
+	if errors.Is(wantErr, dialect.ErrReferences) || errors.Is(err, dialect.ErrReferences) {
+		return
+	}
 	if (err != nil) != (wantErr != nil) {
 		t.Fatalf("%.300q cut at %d: outline %.300q gives %v, the body %v", body, cut, outline, err, wantErr)
 	}
