@@ -29,6 +29,7 @@ type outline struct {
 	dropped bool // the value, or the whole member, is too long
 	badKey  bool
 	over    bool // there is too much
+	mark    int  // bytes of a byte order mark so far; all of them: none can come
 }
 
 type outlineState uint8
@@ -102,11 +103,20 @@ func (o *outline) byte(c byte) {
 	}
 }
 
-// begin sees the first bytes; a byte order mark may come before the object.
+// byteOrderMark may come before the object, and before any blanks.
+const byteOrderMark = "\xef\xbb\xbf"
+
+// begin sees the first bytes.
 func (o *outline) begin(c byte) {
-	switch c {
-	case ' ', '\t', '\r', '\n', 0xef, 0xbb, 0xbf:
-	case '{':
+	part := o.mark > 0 && o.mark < len(byteOrderMark)
+	switch {
+	case o.mark < len(byteOrderMark) && c == byteOrderMark[o.mark]:
+		o.mark++
+	case part:
+		o.state = outlineOther
+	case c == ' ', c == '\t', c == '\r', c == '\n':
+		o.mark = len(byteOrderMark)
+	case c == '{':
 		o.state, o.depth = outlineObject, 1
 		o.doc = append(o.doc[:0], '{')
 		o.member()

@@ -2,6 +2,7 @@ package proxy_test
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"io"
 	"net/http/httputil"
@@ -55,6 +56,14 @@ func sameAsWhole(t *testing.T, body []byte, cut int) {
 	// has tests of its own.
 	want.References, have.References = nil, nil
 	if errors.Is(wantErr, dialect.ErrReferences) || errors.Is(err, dialect.ErrReferences) {
+		return
+	}
+	if !json.Valid(bytes.TrimPrefix(body, []byte("\xef\xbb\xbf"))) {
+		// What is no JSON the upstream will refuse; an outline may see more in it than
+		// a reader that stops at the fault, and never less.
+		if wantErr == nil && want.Model != "" && (err != nil || have.Model != want.Model) {
+			t.Fatalf("%.300q cut at %d: outline %.300q hides model %q: %v", body, cut, outline, want.Model, err)
+		}
 		return
 	}
 	if (err != nil) != (wantErr != nil) {
