@@ -2,8 +2,7 @@
 
 GO       ?= go
 FUZZTIME ?= 10s
-# Packages that read what a stranger sends: every test run fuzzes them for a while,
-# and `make soak` for an hour each.
+# Packages that read what a stranger sends.
 PARSERS  := ./metering/dialect ./metering/estimate ./proxy
 # What runs again under the race detector: where goroutines share state.
 RACE     ?= ./metering/... ./billing/... ./proxy/...
@@ -30,7 +29,6 @@ build: ## build ./weir
 
 test: tools $(SDKS) $(BROWSER) ## everything, with Redis, PostgreSQL, nginx, the vendors' SDKs and a browser; installs and starts what it needs and stops it again
 	$(SERVICES) sh -ec '$(GO) vet ./...; $(GO) test -timeout 12m ./...; $(GO) test -short -race -timeout 12m $(RACE)'
-	@$(MAKE) --no-print-directory parsers
 
 quick: ## Go alone: vet and the short tests; no services, no root, under a minute
 	$(GO) vet ./...
@@ -57,7 +55,7 @@ fuzz: ## every fuzz test for FUZZTIME (10s) each
 		done; \
 	done
 
-parsers: # every fuzz test of what strangers send, for FUZZTIME each, two at a time
+parsers: ## every fuzz test of what clients and providers send, for FUZZTIME (10s) each, two at a time
 	@for pkg in $(PARSERS); do $(GO) test -list '^Fuzz' $$pkg | grep '^Fuzz' | sed "s|^|$$pkg |"; done | \
 		xargs -P 2 -L 1 deploy/test/fuzz $(FUZZTIME)
 

@@ -184,9 +184,12 @@ func TestSlowReader(t *testing.T) {
 	r := start(t, o, nil)
 	c := r.dial()
 	if tcp, ok := c.(*net.TCPConn); ok {
-		if err := tcp.SetReadBuffer(16 << 10); err != nil {
+		if err := tcp.SetReadBuffer(64 << 10); err != nil {
 			t.Fatal(err)
 		}
+	}
+	if err := c.SetDeadline(time.Now().Add(2 * time.Minute)); err != nil {
+		t.Fatal(err)
 	}
 	write(c, post(chatPath, streamRequest))
 	// Nobody reads: what the upstream could send is what fits into the kernel's
@@ -204,7 +207,7 @@ func TestSlowReader(t *testing.T) {
 	if most := int64(len(frame)) * frames / 2; settled > most {
 		t.Errorf("the upstream could send %d bytes to a client that reads nothing", settled)
 	}
-	resp, body, err := answerTo(bufio.NewReaderSize(c, 1<<10), "POST")
+	resp, body, err := answerTo(bufio.NewReaderSize(c, 16<<10), "POST")
 	if err != nil || resp.StatusCode != 200 || !strings.HasSuffix(string(body), "data: [DONE]\n\n") {
 		t.Fatalf("got %v, %d bytes, %v", resp, len(body), err)
 	}
