@@ -409,11 +409,10 @@ func accesses(list []proxy.Upstream) (deferred.Upstreams, error) {
 		if len(keys) > 0 {
 			a.Header, a.Value = u.KeyHeader, strings.TrimSpace(u.KeyScheme+" "+keys[0])
 		}
-		transport, err := proxy.Transport(u)
-		if err != nil {
+		var err error
+		if a.Transport, err = proxy.Transport(u); err != nil {
 			return nil, fmt.Errorf("upstream %s: %w", u.Name, err)
 		}
-		a.Client = &http.Client{Transport: transport}
 		out[u.Name] = a
 	}
 	return out, nil

@@ -78,6 +78,15 @@ func (a *answer) where() string {
 	return "body"
 }
 
+// inside is how an error in the object that was asked for is called: an answer
+// that is an error itself has no such object.
+func (a *answer) inside() string {
+	if a.status >= 400 {
+		return "body"
+	}
+	return "response"
+}
+
 // end marks the event behind which a client needs no more; the first stands.
 func (a *answer) end(event string) {
 	if a.terminal == "" {

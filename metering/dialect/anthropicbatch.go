@@ -33,10 +33,8 @@ func (r *messageBatchReader) report(*metering.Usage) reported { return reportedN
 // (https://docs.anthropic.com/en/docs/build-with-claude/batch-processing).
 type messageResultsReader struct {
 	answer
-	lines   int
-	total   normal
-	split   []modelUsage
-	several bool // more models than are kept apart
+	lines int
+	sum   modelSum
 }
 
 // lineCount implements lineReader.
@@ -81,10 +79,7 @@ func (r *messageResultsReader) add(one *messagesReader) {
 		split = []modelUsage{{model: one.model.String(), normal: n}}
 	}
 	for _, share := range split {
-		r.total.plus(share.normal)
-		if r.split = addModel(r.split, share.model, share.normal); len(r.split) > maxQuantities {
-			r.split, r.several = r.split[:maxQuantities], true
-		}
+		r.sum.add(share.model, share.normal)
 	}
 }
 
@@ -93,16 +88,9 @@ func (r *messageResultsReader) unknownField(_, _ []byte) {}
 // report gives the sum of the lines so far: only the end of the answer says that
 // there are no more.
 func (r *messageResultsReader) report(u *metering.Usage) reported {
-	if len(r.split) == 0 {
+	if !r.sum.given() {
 		return reportedNothing
 	}
-	r.total.fill(u)
-	u.Flag(metering.FlagBatchPrice)
-	switch {
-	case r.several:
-		u.Model = "" // no one model's price is that of the sum
-	case len(r.split) > 1:
-		u.ByModel = byModel(r.split)
-	}
+	r.sum.fill(u)
 	return reportedSoFar
 }

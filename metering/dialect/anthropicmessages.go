@@ -264,22 +264,6 @@ func (u *messageUsage) normal() (n normal, flags []metering.Flag) {
 			flags = append(flags, metering.FlagInvalidNumber)
 		}
 	}
-	written := u.cacheWrite.n
-	if !u.cacheWrite.set {
-		written = u.write5m.n + u.write1h.n
-	}
-	n.cacheRead, n.reasoning = u.cacheRead.n, u.thinking.n
-	n.input = u.input.n + n.cacheRead + written
-	n.output = u.output.n
-	// What the breakdown does not cover, because there is none or because the
-	// total has grown since, takes the provider's default of five minutes.
-	n.write1h = min(u.write1h.n, written)
-	n.write5m = written - n.write1h
-	switch {
-	case written > 0 && u.write5m.n+u.write1h.n == 0:
-		flags = append(flags, metering.FlagTTLNotReported)
-	case u.write5m.n+u.write1h.n > written:
-		flags = append(flags, metering.FlagTotalMismatch)
-	}
-	return n, flags
+	n.output, n.reasoning = u.output.n, u.thinking.n
+	return n, append(flags, n.additive(u.input, u.cacheRead, u.cacheWrite, u.write5m, u.write1h)...)
 }

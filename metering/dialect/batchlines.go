@@ -10,9 +10,7 @@ import (
 type lineSum struct {
 	lines   int // that have the shape of a batch's output
 	objects int // usage objects
-	total   normal
-	split   []modelUsage
-	several bool // more models than are kept apart
+	sum     modelSum
 	bad     bool // a count that is none
 	flags   []metering.Flag
 	counts  quantities
@@ -64,13 +62,10 @@ func (s *lineSum) answer(body []byte) {
 		}
 	}
 	s.bad = s.bad || u.input.bad || u.output.bad
-	s.total.plus(u.normal)
 	for _, q := range beside.counts {
 		s.counts.add(q.Name, q.Amount)
 	}
-	if s.split = addModel(s.split, s.model.String(), u.normal); len(s.split) > maxQuantities {
-		s.split, s.several = s.split[:maxQuantities], true
-	}
+	s.sum.add(s.model.String(), u.normal)
 }
 
 // fill writes the sums into u.
@@ -84,14 +79,7 @@ func (s *lineSum) fill(u *metering.Usage) reported {
 	for _, q := range s.counts {
 		addQuantity(u, q.Name, q.Amount)
 	}
-	s.total.fill(u)
-	u.Flag(metering.FlagBatchPrice)
-	if len(s.split) > 1 && !s.several {
-		u.ByModel = byModel(s.split)
-	}
-	if s.several {
-		u.Model = "" // no one model's price is that of the sum
-	}
+	s.sum.fill(u)
 	if s.bad {
 		return reportedInput
 	}

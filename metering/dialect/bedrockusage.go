@@ -110,23 +110,8 @@ func (u *bedrockUsage) normal() (n normal, flags []metering.Flag) {
 			flags = append(flags, metering.FlagInvalidNumber)
 		}
 	}
-	written := u.cacheWrite.n
-	if !u.cacheWrite.set {
-		written = u.write5m.n + u.write1h.n
-	}
-	n.cacheRead, n.total = u.cacheRead.n, u.total
-	n.input = u.input.n + n.cacheRead + written
-	n.output = u.output.n
-	// What the details do not cover takes the default of five minutes.
-	n.write1h = min(u.write1h.n, written)
-	n.write5m = written - n.write1h
-	switch {
-	case written > 0 && u.write5m.n+u.write1h.n == 0:
-		flags = append(flags, metering.FlagTTLNotReported)
-	case u.write5m.n+u.write1h.n > written:
-		flags = append(flags, metering.FlagTotalMismatch)
-	}
-	return n, flags
+	n.output, n.total = u.output.n, u.total
+	return n, append(flags, n.additive(u.input, u.cacheRead, u.cacheWrite, u.write5m, u.write1h)...)
 }
 
 // report writes the counts into to and says how much of a usage they are.

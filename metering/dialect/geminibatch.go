@@ -10,11 +10,8 @@ import (
 // in one batch.
 type contentSum struct {
 	answer
-	total normal
-	split []modelUsage
+	sum   modelSum
 	lines int // answers and errors
-
-	several bool // more models than are kept apart
 }
 
 // line adds one line: {"response": …} with the answer, or {"error": …}, which
@@ -40,27 +37,16 @@ func (s *contentSum) line(raw []byte) {
 	if !one.usage.given() {
 		return
 	}
-	n := one.usage.normal()
-	s.total.plus(n)
-	if s.split = addModel(s.split, one.model.String(), n); len(s.split) > maxQuantities {
-		s.split, s.several = s.split[:maxQuantities], true
-	}
+	s.sum.add(one.model.String(), one.usage.normal())
 }
 
 func (s *contentSum) unknownField(_, _ []byte) {}
 
 func (s *contentSum) report(u *metering.Usage) reported {
-	if len(s.split) == 0 {
+	if !s.sum.given() {
 		return reportedNothing
 	}
-	s.total.fill(u)
-	u.Flag(metering.FlagBatchPrice)
-	switch {
-	case s.several:
-		u.Model = "" // no one model's price is that of the sum
-	case len(s.split) > 1:
-		u.ByModel = byModel(s.split)
-	}
+	s.sum.fill(u)
 	return reportedAll
 }
 
@@ -88,11 +74,7 @@ func (r *batchReader) event(_, data []byte) {
 			c.value()
 		}
 	}
-	where := "response"
-	if r.status >= 400 {
-		where = "body"
-	}
-	r.fail(where, failure)
+	r.fail(r.inside(), failure)
 	r.failBody(data)
 	if !r.inlined(response) {
 		r.inlined(rawMember(metadata, "output"))

@@ -100,11 +100,7 @@ func (r *interactionReader) interaction(data []byte) {
 			c.value()
 		}
 	}
-	where := "response"
-	if r.status >= 400 {
-		where = "body"
-	}
-	r.fail(where, failure)
+	r.fail(r.inside(), failure)
 	list := cursor{b: steps}
 	if !r.stream && list.enter('[') {
 		for list.element() {

@@ -42,6 +42,29 @@ type normal struct {
 	inputBy, cachedBy, generated modalities // parts that are not text; cachedBy is part of inputBy
 }
 
+// additive sets the input of APIs that count beside each other what was read at
+// full price, read from the cache and written to it. What a breakdown of the
+// writes does not cover, because there is none or because the total has grown
+// since, takes the default of five minutes.
+func (n *normal) additive(input, read, written, write5m, write1h count) (flags []metering.Flag) {
+	all := written.n
+	if !written.set {
+		all = write5m.n + write1h.n
+	}
+	n.cacheRead = read.n
+	n.input = input.n + read.n + all
+	n.write1h = min(write1h.n, all)
+	n.write5m = all - n.write1h
+	switch parts := write5m.n + write1h.n; {
+	case all > 0 && parts == 0:
+		return []metering.Flag{metering.FlagTTLNotReported}
+	case parts > all:
+		return []metering.Flag{metering.FlagTotalMismatch}
+	default:
+		return nil
+	}
+}
+
 // plus adds the counts of o, totals apart.
 func (n *normal) plus(o normal) {
 	n.input += o.input

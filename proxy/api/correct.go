@@ -60,13 +60,9 @@ func (s *Server) correctEvent(c *call) (answer, error) {
 	if err := c.query.close(); err != nil {
 		return answer{}, err
 	}
-	ref := c.PathValue("event")
-	e, err := s.opts.Store.Event(c.Context(), c.org, ref)
-	if errors.Is(err, metering.ErrNotFound) {
-		return answer{}, notFound("event", ref)
-	}
+	e, err := s.event(c)
 	if err != nil {
-		return answer{}, fmt.Errorf("find event: %w", err)
+		return answer{}, err
 	}
 	for range 3 {
 		var made *metering.Event

@@ -180,17 +180,27 @@ func (s *Server) listEvents(c *call) (answer, error) {
 	return ok(page(items, next, showEvent))
 }
 
+// event is the event that the path names.
+func (s *Server) event(c *call) (*metering.Event, error) {
+	ref := c.PathValue("event")
+	e, err := s.opts.Store.Event(c.Context(), c.org, ref)
+	switch {
+	case errors.Is(err, metering.ErrNotFound):
+		return nil, notFound("event", ref)
+	case err != nil:
+		return nil, fmt.Errorf("find event: %w", err)
+	default:
+		return e, nil
+	}
+}
+
 func (s *Server) showEvent(c *call) (answer, error) {
 	if err := c.query.close(); err != nil {
 		return answer{}, err
 	}
-	ref := c.PathValue("event")
-	e, err := s.opts.Store.Event(c.Context(), c.org, ref)
-	if errors.Is(err, metering.ErrNotFound) {
-		return answer{}, notFound("event", ref)
-	}
+	e, err := s.event(c)
 	if err != nil {
-		return answer{}, fmt.Errorf("find event: %w", err)
+		return answer{}, err
 	}
 	out := showEvent(e)
 	if s.opts.Explain != nil {

@@ -7,12 +7,6 @@ import (
 	"github.com/weirhq/weir/metering"
 )
 
-// Kinds of objects whose usage comes later.
-const (
-	KindBatch    = "batch"
-	KindResponse = "response"
-)
-
 // State is how far a deferral is.
 type State string
 
@@ -31,7 +25,7 @@ type Deferral struct {
 	// with which tags. Its instant is when its prices were pinned.
 	Call metering.Call
 
-	Kind   string // of the object
+	Kind   string // of the object: dialect.KindBatch or dialect.KindResponse
 	Object string // the provider's id
 	// Path is where the object is asked for, behind the upstream's base URL, query
 	// included.

@@ -4,9 +4,9 @@ import (
 	"cmp"
 	"crypto/sha256"
 	"encoding/binary"
-	"strings"
 
 	"github.com/weirhq/weir/metering"
+	"github.com/weirhq/weir/metering/dialect"
 )
 
 // externalID names the one event of an object.
@@ -35,12 +35,12 @@ func event(d *Deferral, found *Found) *metering.Event {
 	e.ID, e.Seq, e.EventName = eventID(d, found.Ended), 0, ""
 	e.At, e.End, e.PricedAt = found.Ended, found.Ended, d.Call.At
 	e.Metered, e.Stream, e.BodyBytes = true, false, 0
-	e.Endpoint = deferredEndpoint(d.Call.Endpoint)
+	e.Endpoint = d.Call.Endpoint + "_deferred" // apart from the call that asked for it
 	e.Outcome, e.Status = metering.OutcomeComplete, found.Status
 	e.ExternalID = externalID(d)
 	e.Usage = found.Usage
 	e.Usage.ObjectID = d.Object
-	if d.Kind == KindBatch && e.Usage.ServiceTier == "" {
+	if d.Kind == dialect.KindBatch && e.Usage.ServiceTier == "" {
 		e.Usage.ServiceTier = tierBatch
 	}
 	return e
@@ -48,12 +48,3 @@ func event(d *Deferral, found *Found) *metering.Event {
 
 // tierBatch is the condition under which batches are priced.
 const tierBatch = "batch"
-
-// deferredEndpoint tells the event of the work from that of the call which asked
-// for it.
-func deferredEndpoint(endpoint string) string {
-	if strings.HasSuffix(endpoint, "_deferred") {
-		return endpoint
-	}
-	return endpoint + "_deferred"
-}

@@ -1,6 +1,10 @@
 package deferred
 
-import "strings"
+import (
+	"strings"
+
+	"github.com/weirhq/weir/metering/dialect"
+)
 
 // Path is where an object is asked for that a call to creation (a path behind
 // the base URL, query included) has made. "" if it cannot be told.
@@ -10,9 +14,9 @@ func Path(creation, kind, object string) string {
 	switch at := strings.Index(path, "/models/"); {
 	case !plainID(object):
 		return ""
-	case kind == KindBatch && at >= 0:
+	case kind == dialect.KindBatch && at >= 0:
 		return path[:at] + "/batches/" + object // Google's are made below a model and are not found there
-	case kind == KindBatch || kind == KindResponse:
+	case kind == dialect.KindBatch || kind == dialect.KindResponse:
 		path += "/" + object
 	default:
 		return ""

@@ -19,11 +19,7 @@ type Registrar struct {
 // c with a request to path, which is behind the base URL, query included. One that
 // is followed already is asked about at once: somebody wants to know.
 func (r Registrar) Add(ctx context.Context, c *metering.Call, o dialect.Object, path string) error {
-	kind := KindResponse
-	if o.Kind == dialect.KindBatch {
-		kind = KindBatch
-	}
-	where := Path(path, kind, o.ID)
+	where := Path(path, o.Kind, o.ID)
 	if where == "" {
 		return fmt.Errorf("where a %s made by a call to %s is asked for is not known: %w", o.Kind, c.Endpoint, metering.ErrInvalid)
 	}
@@ -32,13 +28,13 @@ func (r Registrar) Add(ctx context.Context, c *metering.Call, o dialect.Object, 
 		now = r.Now()
 	}
 	d := Deferral{
-		Call: *c, Kind: kind, Object: o.ID, Path: where, State: StateOpen,
-		Due: metering.MicrosOf(now.Add(wait(kind, 0))),
+		Call: *c, Kind: o.Kind, Object: o.ID, Path: where, State: StateOpen,
+		Due: metering.MicrosOf(now.Add(wait(o.Kind, 0))),
 	}
 	if err := r.Store.Add(ctx, d); err != nil {
 		return err
 	}
-	return r.Store.Wake(ctx, c.Org, c.Provider, kind, o.ID, now.Add(wake))
+	return r.Store.Wake(ctx, c.Org, c.Provider, o.Kind, o.ID, now.Add(wake))
 }
 
 // wake is how soon work is asked about that somebody wants to know of: not at

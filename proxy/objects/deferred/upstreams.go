@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -21,9 +22,9 @@ type Access struct {
 	Dialect dialect.Dialect
 	// Header: value is the operator's credential; empty: none is sent.
 	Header, Value string
-	// Client goes the way that calls go; nil: http.DefaultTransport's. Redirects are
+	// Transport goes the way that calls go; nil: http.DefaultTransport. Redirects are
 	// not followed: they could lead anywhere.
-	Client *http.Client
+	Transport http.RoundTripper
 }
 
 // Upstreams asks the upstreams of a configuration, by their names.
@@ -60,7 +61,7 @@ func (u Upstreams) Find(ctx context.Context, d *Deferral) (*Found, error) {
 		return nil, nil
 	}
 	found := &Found{Usage: usage, Ended: o.at(), Status: status}
-	if d.Kind != KindBatch || billable(&usage) {
+	if d.Kind != dialect.KindBatch || billable(&usage) {
 		return found, nil
 	}
 	path := o.results(d.Path)
@@ -100,9 +101,9 @@ func (a Access) get(ctx context.Context, path string, limit time.Duration, keep 
 	if a.Dialect.Name() == "anthropic" {
 		req.Header.Set("anthropic-version", "2023-06-01")
 	}
-	client := http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
-	if a.Client != nil {
-		client.Transport = a.Client.Transport
+	client := http.Client{
+		Transport:     a.Transport,
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
 	resp, err := client.Do(req)
 	if err != nil {
@@ -125,13 +126,7 @@ func (a Access) get(ctx context.Context, path string, limit time.Duration, keep 
 		return metering.Usage{}, resp.StatusCode, fmt.Errorf("read the answer: %w", err)
 	}
 	// What a retrieval repeats is here what is asked for.
-	kept := usage.Flags[:0]
-	for _, f := range usage.Flags {
-		if f != metering.FlagEarlierRequest {
-			kept = append(kept, f)
-		}
-	}
-	usage.Flags = kept
+	usage.Flags = slices.DeleteFunc(usage.Flags, func(f metering.Flag) bool { return f == metering.FlagEarlierRequest })
 	return usage, resp.StatusCode, nil
 }
 

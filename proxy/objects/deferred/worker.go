@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/weirhq/weir/metering"
+	"github.com/weirhq/weir/metering/dialect"
 )
 
 // Options configure a [Worker].
@@ -162,7 +163,7 @@ func (w *Worker) record(ctx context.Context, d *Deferral, found *Found) error {
 // batches minutes to a day.
 func wait(kind string, tries int) time.Duration {
 	first, most := 2*time.Second, 30*time.Second
-	if kind == KindBatch {
+	if kind == dialect.KindBatch {
 		first, most = 15*time.Second, 5*time.Minute
 	}
 	for range min(tries, 16) {

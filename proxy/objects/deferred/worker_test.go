@@ -156,7 +156,7 @@ const done = `{"id":"resp_1","object":"response","status":"completed","model":"g
 func TestWorker_background(t *testing.T) {
 	onBoth(t, func(d *desk) {
 		created := metering.MicrosOf(d.clock())
-		d.defers("openai", "/v1/responses?api-version=1", deferred.KindResponse, "resp_1")
+		d.defers("openai", "/v1/responses?api-version=1", dialect.KindResponse, "resp_1")
 		const path = "/v1/responses/resp_1?api-version=1"
 		d.says(path, `{"id":"resp_1","status":"in_progress","usage":null}`)
 		first := d.worker(nil)
@@ -260,7 +260,7 @@ func TestWorker_batches(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			onBoth(t, func(d *desk) {
-				d.defers(c.upstream, c.creation, deferred.KindBatch, c.object)
+				d.defers(c.upstream, c.creation, dialect.KindBatch, c.object)
 				for path, body := range c.answers {
 					d.says(path, body)
 				}
@@ -295,7 +295,7 @@ func (f *failing) Put(ctx context.Context, d deferred.Deferral) error {
 // TestWorker_dies: between the event and the row, at the answer, and for good.
 func TestWorker_dies(t *testing.T) {
 	onBoth(t, func(d *desk) {
-		d.defers("openai", "/v1/responses", deferred.KindResponse, "resp_1")
+		d.defers("openai", "/v1/responses", dialect.KindResponse, "resp_1")
 		d.says("/v1/responses/resp_1", done)
 		f := &failing{Store: d.store}
 		f.fail.Store(true)
@@ -319,7 +319,7 @@ func TestWorker_dies(t *testing.T) {
 func TestWorker_waits(t *testing.T) {
 	onBoth(t, func(d *desk) {
 		const path = "/v1/responses/resp_1"
-		d.defers("openai", "/v1/responses", deferred.KindResponse, "resp_1")
+		d.defers("openai", "/v1/responses", dialect.KindResponse, "resp_1")
 		d.status[path] = http.StatusInternalServerError
 		w := d.worker(nil)
 		for range 200 {

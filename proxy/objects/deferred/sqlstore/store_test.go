@@ -9,6 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/weirhq/weir/metering"
+	"github.com/weirhq/weir/metering/dialect"
 	"github.com/weirhq/weir/metering/meteringtest"
 	"github.com/weirhq/weir/metering/sqldb"
 	"github.com/weirhq/weir/proxy/objects/deferred"
@@ -46,7 +47,7 @@ func deferral(object string, due time.Time) deferred.Deferral {
 			Org: metering.DefaultOrg, Customer: "c1", Key: "k1", Upstream: "openai", Provider: "openai", Endpoint: "openai.batches",
 			Model: "m", At: metering.MicrosOf(start()), Tags: []metering.Tag{{Name: "team", Value: "core"}}, Run: "r", Metered: true,
 		},
-		Kind: deferred.KindBatch, Object: object, Path: "/v1/batches/" + object, State: deferred.StateOpen, Due: metering.MicrosOf(due),
+		Kind: dialect.KindBatch, Object: object, Path: "/v1/batches/" + object, State: deferred.StateOpen, Due: metering.MicrosOf(due),
 	}
 }
 
@@ -96,8 +97,8 @@ func TestStore(t *testing.T) {
 		if none, err := s.Take(ctx, now.Add(3*time.Minute), time.Minute, 10); err != nil || len(none) != 0 {
 			t.Errorf("taken before it is due: %+v, %v", none, err)
 		}
-		must("wake", s.Wake(ctx, metering.DefaultOrg, "openai", deferred.KindBatch, "batch_1", now.Add(3*time.Minute)))
-		must("wake one that is not there", s.Wake(ctx, "other", "openai", deferred.KindBatch, "batch_1", now))
+		must("wake", s.Wake(ctx, metering.DefaultOrg, "openai", dialect.KindBatch, "batch_1", now.Add(3*time.Minute)))
+		must("wake one that is not there", s.Wake(ctx, "other", "openai", dialect.KindBatch, "batch_1", now))
 		woken, err := s.Take(ctx, now.Add(3*time.Minute), time.Minute, 10)
 		must("take woken", err)
 		if len(woken) != 1 || woken[0].Tries != 3 || woken[0].Error != "no answer" {
