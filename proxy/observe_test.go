@@ -43,6 +43,8 @@ func TestObserve(t *testing.T) {
 		"a customer":               {chatPath, chatRequest, []string{"X-Weir-Customer: globex"}, "openai.chat c2 gpt-x true"},
 		"a customer who is none":   {chatPath, chatRequest, []string{"X-Weir-Customer: nobody"}, "openai.chat c1 gpt-x true"},
 		"a Weir key of its own":    {chatPath, chatRequest, []string{"X-Weir-Key: " + modelKey}, "openai.chat c1 gpt-x true"},
+		"a Weir key for tests":     {chatPath, chatRequest, []string{"X-Weir-Key: " + testKey}, "openai.chat c1 gpt-x true"},
+		"a Weir key for elsewhere": {chatPath, chatRequest, []string{"X-Weir-Key: " + scopedKey}, "openai.chat c1 gpt-x true"},
 		"a Weir key that is wrong": {chatPath, chatRequest, []string{"X-Weir-Key: weir_live_wrong"}, "openai.chat c1 gpt-x true"},
 		"labels that are wrong":    {chatPath, chatRequest, []string{"X-Weir-Tags: no-tag", "X-Weir-Run: \t"}, "openai.chat c1 gpt-x true"},
 	} {

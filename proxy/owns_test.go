@@ -25,6 +25,7 @@ type owners struct {
 	of      map[string]string // provider, kind and id → customer
 	noted   []string
 	created []string
+	paths   []string // of what was created
 	deleted []string
 	asked   int
 	away    error  // of Ready
@@ -73,7 +74,7 @@ func (w *owners) Noted(c *metering.Call, o dialect.Object) {
 	w.noted = append(w.noted, name(c.Provider, o))
 }
 
-func (w *owners) Created(_ context.Context, c *metering.Call, o dialect.Object, _ string) error {
+func (w *owners) Created(_ context.Context, c *metering.Call, o dialect.Object, path string) error {
 	if w.before != nil {
 		w.before()
 	}
@@ -81,6 +82,7 @@ func (w *owners) Created(_ context.Context, c *metering.Call, o dialect.Object, 
 	defer w.mu.Unlock()
 	w.of[name(c.Provider, o)] = c.Customer
 	w.created = append(w.created, name(c.Provider, o))
+	w.paths = append(w.paths, path)
 	return w.broken
 }
 
@@ -443,5 +445,24 @@ func TestOwns_retrieved(t *testing.T) {
 	}
 	if len(w.noted) != 1 {
 		t.Errorf("noted %v", w.noted)
+	}
+}
+
+// TestOwns_polled: whoever follows a batch is told when its owner asks for it, as
+// if it had just been created, and of nobody else's question.
+func TestOwns_polled(t *testing.T) {
+	t.Parallel()
+	o := newOrigin(t, answering(respond("200 OK", "application/json", `{"id":"batch_1","object":"batch","status":"in_progress"}`)))
+	r, w := owning(t, o, nil)
+	if resp, _, err := r.ask("POST", post("/v1/batches?v=1", `{}`)); err != nil || resp.StatusCode != 200 {
+		t.Fatal(resp, err)
+	}
+	for _, path := range []string{"/v1/batches/batch_1?v=1", "/v1/batches/batch_2"} {
+		if _, _, err := r.ask("GET", request("GET", path, "")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if want := []string{"/v1/batches?v=1", "/v1/batches?v=1"}; !cmp.Equal(w.paths, want) || w.created[1] != "openai batch batch_1" {
+		t.Errorf("created %v by %v", w.created, w.paths)
 	}
 }

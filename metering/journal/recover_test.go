@@ -317,3 +317,22 @@ func TestJournal_ConcurrentWritersAndReader(t *testing.T) {
 		}
 	}
 }
+
+// TestRecover_EventName: a call that a crash left open is settled under the name
+// that its upstream's calls have.
+func TestRecover_EventName(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	j := open(t, dir, journal.Options{})
+	for _, name := range []string{"", "file-traffic"} {
+		c := newCall(t)
+		c.EventName = name
+		if err := j.Begin(c); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got := facts(t, crashed(t, dir), 0)
+	if len(got) != 2 || got[0].Name != metering.EventLLM || got[1].Name != "file-traffic" {
+		t.Errorf("settled as %+v", got)
+	}
+}

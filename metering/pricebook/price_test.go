@@ -324,3 +324,23 @@ func TestPrice_images(t *testing.T) {
 	f("openai.images", "meter: images", nil)
 	f("openai.responses", "meter: images", map[string]int64{"input": 10, "output": 272})
 }
+
+// TestPrice_pinned: a batch is priced as of its creation, whenever it ended.
+func TestPrice_pinned(t *testing.T) {
+	t.Parallel()
+	b := embedded(t)
+	e := call(t, "openai", "gpt-5.6", map[string]int64{"input": 1000})
+	b.Price(e)
+	want := e.Cost
+	if e.CostState != metering.CostExact {
+		t.Fatalf("the price is %s %s", e.CostState, e.CostReason)
+	}
+	e.At = at(t, "2026-11-23") // it was assured until the day before
+	if b.Price(e); e.CostState != metering.CostUnpriced {
+		t.Fatalf("the later price is %s: the test needs an instant without one", e.CostState)
+	}
+	e.PricedAt = at(t, "2026-11-20")
+	if b.Price(e); e.CostState != metering.CostExact || e.Cost != want {
+		t.Errorf("pinned: %s %+v, want %+v", e.CostState, e.Cost, want)
+	}
+}

@@ -187,6 +187,13 @@ func TestRegistry(t *testing.T) {
 		is("another customer's response", owned(first, "b", response), false)
 		is("another organisation", first.Owned(ctx, "other", "a", "openai", []dialect.Object{file}), false)
 		is("another provider", first.Owned(ctx, metering.DefaultOrg, "a", "xai", []dialect.Object{file}), false)
+		foreign := func(customer string, list ...dialect.Object) error {
+			return second.Foreign(ctx, metering.DefaultOrg, customer, "openai", list)
+		}
+		is("named by its creator", foreign("a", file, batch), true)
+		is("named by another customer", foreign("b", file), false)
+		is("nobody's, named by anybody", foreign("b", object("vector_store", "shared")), true)
+		is("one of two is another's", foreign("b", object("vector_store", "shared"), batch), false)
 		is("an item on another replica", owned(second, "a", item), true)
 		is("a response that was not shipped", owned(second, "a", response), false)
 
