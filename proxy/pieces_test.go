@@ -77,6 +77,20 @@ func sameAsWhole(t *testing.T, body []byte, cut int) {
 	}
 }
 
+// TestOutline_mark: a byte order mark is one as a whole, and at the beginning.
+func TestOutline_mark(t *testing.T) {
+	t.Parallel()
+	const object = `{"model":"m"}`
+	for before, want := range map[string]string{
+		"": object, "\xef\xbb\xbf": object, "\xef\xbb\xbf \n": object, " ": object,
+		"\xbf": "", "\xef": "", "\xef\xbb": "", "\xef\xbb ": "", " \xef\xbb\xbf": "", "\xef\xbb\xbf\xef\xbb\xbf": "",
+	} {
+		if got, ok := proxy.Outline([]byte(before + object)); !ok || string(got) != want {
+			t.Errorf("behind %q: %q, %v, want %q", before, got, ok, want)
+		}
+	}
+}
+
 // FuzzOutline looks for a body whose outline hides a model.
 func FuzzOutline(f *testing.F) {
 	for _, body := range requests() {
