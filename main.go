@@ -185,7 +185,7 @@ type parts struct {
 	shared  *redis.Counter // nil: counters live in this process
 	counter metering.Counter
 	ring    *keyring.Ring
-	book    *pricebook.Book
+	prices  *pricebook.Shelf
 	shipper *ship.Shipper
 	objects *objects.Registry
 	// follower finds out what batches and background responses used.
@@ -262,10 +262,16 @@ func (p *parts) open(ctx context.Context, box *sandbox) error {
 	if err := p.ring.Load(ctx); err != nil {
 		return fmt.Errorf("read proxy keys from the database: %w", err)
 	}
-	if p.book, err = pricebook.Embedded(); err != nil {
-		return fmt.Errorf("price book: %w", err)
+	layers, err := pricebook.Embedded()
+	if err != nil {
+		return err
 	}
-	p.shipper = ship.New(p.journal, p.store, p.counter, p.book, ship.Options{Now: p.now, Logger: p.log})
+	book, err := pricebook.Compile(layers...)
+	if err != nil {
+		return err
+	}
+	p.prices = pricebook.NewShelf(book, nil)
+	p.shipper = ship.New(p.journal, p.store, p.counter, p.prices, ship.Options{Now: p.now, Logger: p.log})
 	return p.shipper.Claim(ctx)
 }
 
@@ -379,7 +385,7 @@ func (p *parts) forward(ctx context.Context, targets []config.Target) error {
 	if err != nil {
 		return err
 	}
-	if p.follower, err = deferred.New(deferred.Options{Store: later, Events: p.store, Pricer: p.book, Provider: asked, Now: p.now, Logger: p.log}); err != nil {
+	if p.follower, err = deferred.New(deferred.Options{Store: later, Events: p.store, Pricer: p.prices, Provider: asked, Now: p.now, Logger: p.log}); err != nil {
 		return err
 	}
 	p.plane, err = proxy.New(proxy.Options{
@@ -473,7 +479,7 @@ func (p *parts) show(options api.Options, box *sandbox, site string) error {
 func (p *parts) adminOptions(box *sandbox, targets []config.Target, public, site string) api.Options {
 	o := api.Options{
 		Store: p.store, Ring: p.ring, MintKey: keyring.Mint, MintToken: keyring.MintToken,
-		Journal: p.journal.ID(), Sync: p.shipper.Sync, Pricer: p.book, Explain: p.explain,
+		Journal: p.journal.ID(), Sync: p.shipper.Sync, Pricer: p.prices, Explain: p.explain,
 		Proxy: public, Now: p.now, KeysLoaded: p.ring.Loaded, KeysMaxStale: p.conf.Keys.MaxStale, Logger: p.log,
 		Upstreams: func() []api.Upstream { return p.fare(targets) },
 		Probes:    p.probes(targets),
@@ -629,8 +635,8 @@ func (p *parts) consoleOptions(a api.Options, admin *api.Server, site string) co
 // explain opens the cost of an event down to the prices that made it.
 func (p *parts) explain(e *metering.Event) []api.Line {
 	var out []api.Line
-	for _, l := range p.book.Explain(e) {
-		out = append(out, api.Line{Item: l.Item, Quantity: fmt.Sprint(l.Quantity), Price: l.Price, Per: l.Per, Rate: l.Rate, Amount: l.Amount})
+	for _, l := range p.prices.Book().Explain(e) {
+		out = append(out, api.Line{Item: l.Item, Quantity: l.Quantity.String(), Price: l.Price, Per: l.Per, Rate: l.Rate, Amount: l.Amount})
 	}
 	return out
 }

@@ -72,6 +72,9 @@ const (
 	CostUnrated CostState = ""
 	// CostExact: every cell was priced at a confirmed rate.
 	CostExact CostState = "exact"
+	// CostProvisional: every cell was priced, and CostReason says why the figure is
+	// not certain. It counts like an exact one until it is priced again.
+	CostProvisional CostState = "provisional"
 	// CostFree: the exchange costs nothing by its kind or by an explicit price of zero.
 	CostFree CostState = "free"
 	// CostStated: another source gave the cost with the event.

@@ -17,7 +17,11 @@ import (
 
 func embedded(tb testing.TB) *pricebook.Book {
 	tb.Helper()
-	b, err := pricebook.Embedded()
+	layers, err := pricebook.Embedded()
+	if err != nil {
+		tb.Fatal(err)
+	}
+	b, err := pricebook.Compile(layers...)
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -35,22 +39,18 @@ func at(tb testing.TB, s string) metering.Micros {
 	return 0
 }
 
-// TestBook_Lookup covers T39: an exact id, an alias and a listed or permitted
+// TestBook_Find covers T39: an exact id, an alias and a listed or permitted
 // date find a model, and nothing else does. Each name that must not be found is
 // one that a catalogue matching by prefix, by family or by another provider
 // would find (prices.md, "how an id finds its entry").
-func TestBook_Lookup(t *testing.T) {
+func TestBook_Find(t *testing.T) {
 	t.Parallel()
 	b := embedded(t)
 	f := func(provider, model, wantModel, wantReason string) {
 		t.Helper()
-		sku, reason := b.Lookup(provider, model, at(t, "2026-11-20"))
-		got := ""
-		if sku != nil {
-			got = sku.Model
-		}
-		if got != wantModel || reason != wantReason || (sku == nil) != (reason != "") {
-			t.Errorf("%s of %s is %q (%s), want %q (%s)", model, provider, got, reason, wantModel, wantReason)
+		sku, _, reason := b.Find(provider, model, at(t, "2026-11-20"))
+		if sku.SKU != wantModel || reason != wantReason {
+			t.Errorf("%s of %s is %q (%s), want %q (%s)", model, provider, sku.SKU, reason, wantModel, wantReason)
 		}
 	}
 	f("openai", "gpt-4o", "gpt-4o", "")
@@ -77,45 +77,47 @@ func TestBook_Lookup(t *testing.T) {
 	f("azure_openai", "gpt-4o-2024-05-13", "", "model: gpt-4o-2024-05-13")
 	f("azure_openai", "our-deployment", "", "model: our-deployment")
 	f("openai", "ft:gpt-4o-2024-08-06:acme::abc", "", "model: ft:gpt-4o-2024-08-06:acme::abc")
-	f("openai", "", "", "model: ")
+	f("openai", "", "", "model: none was named")
 	f("gemini", "gemini-2.5-pro", "", "provider: gemini") // a preset's name, not a provider's
 	f("", "gpt-4o", "", "provider: ")
-	f("mistral", "mistral-small-latest", "", "ambiguous: sources give 0.1/0.3, 0.15/0.6 and 0.06/0.18")
-	f("perplexity", "sonar", "", "condition: a request fee for each call by context size")
 }
 
-// TestBook_Lookup_time: a price holds from its first instant and up to the last
+// TestPrice_time: a price holds from its first instant and up to the last
 // before the next.
-func TestBook_Lookup_time(t *testing.T) {
+func TestPrice_time(t *testing.T) {
 	t.Parallel()
 	b := embedded(t)
 	f := func(provider, model, when, wantFrom, wantReason string) {
 		t.Helper()
-		sku, reason := b.Lookup(provider, model, at(t, when))
-		var from metering.Micros
-		if wantFrom != "" {
-			from = at(t, wantFrom)
+		e := call(t, provider, model, map[string]int64{"input": 1})
+		e.At = at(t, when)
+		b.Price(e)
+		from := ""
+		if len(e.Rates) == 1 {
+			from = e.Rates[0]
 		}
-		if reason != wantReason || (sku == nil) != (wantReason != "") || sku != nil && sku.From != from {
-			t.Errorf("%s at %s: %+v, %q; want from %q, %q", model, when, sku, reason, wantFrom, wantReason)
+		if e.CostReason != wantReason || (from == "") != (wantReason != "") || !strings.Contains(from, wantFrom) {
+			t.Errorf("%s at %s: %s, %q; want from %q, %q", model, when, from, e.CostReason, wantFrom, wantReason)
 		}
 	}
-	f("openai", "gpt-5.6-luna", "2026-07-08T23:59:59.999999Z", "", "time: no price of gpt-5.6-luna at 2026-07-08T23:59:59Z")
-	f("openai", "gpt-5.6-luna", "2026-07-29T23:59:59.999999Z", "2026-07-09", "")
-	f("openai", "gpt-5.6-luna", "2026-07-30T00:00:00Z", "2026-07-30", "")
+	f("openai", "gpt-5.6-luna", "2026-07-08T23:59:59.999999Z", "", "condition: no price of input of gpt-5.6-luna was in force at 2026-07-08T23:59:59Z")
+	f("openai", "gpt-5.6-luna", "2026-07-29T23:59:59.999999Z", "@2026-07-09/", "")
+	f("openai", "gpt-5.6-luna", "2026-07-30T00:00:00Z", "@2026-07-30/", "")
 	f("deepseek", "deepseek-v4-pro", "2026-08-16T15:59:59.999999Z", "", "")
 	f("deepseek", "deepseek-v4-pro", "2026-08-16T16:00:00Z", "", "condition: time of day, holidays excluded")
-	f("openai", "gpt-5.6", "2026-11-21T23:59:59Z", "2026-08-21", "")
+	f("openai", "gpt-5.6", "2026-11-21T23:59:59Z", "@2026-08-21/", "")
 	f("openai", "gpt-5.6", "2026-11-22", "", "condition: a promotional price that was assured through 2026-11-21 only")
 	f("google", "gemini-3.6-flash", "2027-01-01", "", "condition: the price announced for this date is not confirmed")
+	f("mistral", "mistral-small-latest", "2026-11-20", "", "ambiguous: sources give 0.1/0.3, 0.15/0.6 and 0.06/0.18")
+	f("perplexity", "sonar", "2026-11-20", "", "condition: a request fee for each call by context size")
 }
 
-// TestBook_Lookup_allocations: finding a price leaves no garbage.
-func TestBook_Lookup_allocations(t *testing.T) {
+// TestBook_Find_allocations: finding a price leaves no garbage.
+func TestBook_Find_allocations(t *testing.T) {
 	b, now := embedded(t), at(t, "2026-11-25")
 	for _, model := range []string{"gpt-4o", "gpt-4o-2024-08-06", "gpt-5-2026-12-31"} {
 		if n := testing.AllocsPerRun(100, func() {
-			if sku, _ := b.Lookup("openai", model, now); sku == nil {
+			if sku, _, _ := b.Find("openai", model, now); sku.SKU == "" {
 				t.Fatal("not found")
 			}
 		}); n != 0 {
@@ -124,13 +126,13 @@ func TestBook_Lookup_allocations(t *testing.T) {
 	}
 }
 
-func BenchmarkBook_Lookup(b *testing.B) {
+func BenchmarkBook_Find(b *testing.B) {
 	book, now := embedded(b), at(b, "2026-11-25")
 	for _, model := range []string{"gpt-4o-mini-2024-07-18", "gpt-5-2026-12-31"} {
 		b.Run(model, func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
-				if sku, _ := book.Lookup("openai", model, now); sku == nil {
+				if sku, _, _ := book.Find("openai", model, now); sku.SKU == "" {
 					b.Fatal("not found")
 				}
 			}

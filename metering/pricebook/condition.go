@@ -1,74 +1,120 @@
 package pricebook
 
 import (
-	"bytes"
-	"encoding/json"
-	"strings"
+	"slices"
 
 	"github.com/weirhq/weir/metering"
+	"github.com/weirhq/weir/metering/pricebook/catalogue"
 )
 
-// tier is the service tier that was used, as the answer reports it: what was
-// asked for does not matter. The standard tier is "".
-//
-//   - OpenAI says default, flex, priority or scale. auto is what it says before
-//     it has decided, so the tier is not known then.
-//   - Anthropic says standard, priority or batch; Google and Mistral standard.
-//   - Groq says on_demand, flex or performance.
-func tier(reported string) string {
-	switch reported {
-	case "", "default", "standard", "on_demand":
-		return ""
-	default:
-		return reported
-	}
+// condition is when a rate or modifier holds, made ready to be asked.
+type condition struct {
+	when     catalogue.When
+	key      string // of what is not a band
+	dims     dims   // the facts that it names
+	detail   int    // how many other things it names: the more, the better it fits
+	counts   []metering.Cell
+	calendar *calendar // nil: any time
 }
 
-// unlisted says what about the call selects prices that no book lists yet, or
-// nothing.
-func unlisted(u *metering.Usage) string {
-	// Anthropic's inference_geo: "us" costs 1.1 times as much from Opus 4.6 on;
-	// "not_available" is reported by models that do not offer the choice.
-	switch u.Region {
-	case "", "global", "not_available":
-	default:
-		return "condition: region " + u.Region
+func newCondition(w catalogue.When, calendars map[string]*calendar) (*condition, error) {
+	bare := w
+	bare.Volume = nil
+	if bare.Marginal {
+		bare.Marginal, bare.Above, bare.Counts = false, 0, nil
 	}
-	if !bytes.Contains(u.Raw, []byte(`"speed"`)) && !bytes.Contains(u.Raw, []byte(`"trafficType"`)) {
-		return ""
+	c := &condition{when: bare, key: bare.Key(), detail: len(w.Attributes)}
+	for _, x := range []struct {
+		value string
+		dim   dims
+	}{{w.Tier, dimTier}, {w.Region, dimRegion}, {w.Endpoint, dimEndpoint}, {w.Speed, dimSpeed}} {
+		if x.value != "" {
+			c.dims |= x.dim
+		}
 	}
-	var raw struct {
-		Speed       string          `json:"speed"`       // Anthropic: fast costs 2 to 6 times as much
-		TrafficType json.RawMessage `json:"trafficType"` // Vertex: provisioned throughput is paid by the hour
+	if w.Plan != "" {
+		c.detail++
 	}
-	if err := json.Unmarshal(u.Raw, &raw); err != nil {
-		return "condition: speed that cannot be read"
+	if w.Calendar != "" {
+		if c.calendar = calendars[w.Calendar]; c.calendar == nil {
+			return nil, invalid("there is no calendar %q", w.Calendar)
+		}
+		c.detail++
 	}
-	switch raw.Speed {
-	case "", "standard":
-	default:
-		return "condition: speed " + short(raw.Speed)
-	}
-	// 1 is the number of ON_DEMAND in the protocol buffer, which some clients ask for.
-	switch traffic := string(raw.TrafficType); traffic {
-	case "", "null", `"TRAFFIC_TYPE_UNSPECIFIED"`, `"ON_DEMAND"`, "1":
-		return ""
-	default:
-		return "condition: traffic type " + short(strings.Trim(traffic, `"`))
-	}
+	c.counts = contextCells(w.Counts)
+	return c, nil
 }
 
-// several reports whether the counts are sums over several prompts: then none
-// of them says how long a prompt was.
-func several(u *metering.Usage) bool {
-	return len(u.ByModel) > 0 || bytes.Contains(u.Raw, []byte(`"iterations"`))
+// contextCells are the classes that a context is made of; none named is all input.
+func contextCells(names []string) []metering.Cell {
+	if len(names) == 0 {
+		names = []string{"input"}
+	}
+	var cells []metering.Cell
+	for i := range metering.NumCells {
+		c := metering.Cell(i)
+		direction := "output"
+		if c.IsInput() {
+			direction = "input"
+		}
+		if slices.Contains(names, direction) || slices.Contains(names, c.String()) {
+			cells = append(cells, c)
+		}
+	}
+	return cells
 }
 
-// short bounds text of a provider that becomes part of a reason.
-func short(s string) string {
-	const most = 40
-	if len(s) > most {
-		return s[:most]
+// passes reports whether the context is longer than the threshold; true where
+// there is none.
+func (c *condition) passes(f *facts) bool {
+	if c.when.Above == 0 {
+		return true
 	}
-	return s
+	var n int64
+	for _, cell := range c.counts {
+		n += f.tokens[cell]
+	}
+	return n > c.when.Above
+}
+
+// holds reports whether everything but the length of the context is met. doubt
+// is why that is not certain.
+func (c *condition) holds(f *facts, plan string) (ok bool, doubt string) {
+	w := &c.when
+	if w.Tier != "" && w.Tier != f.tier || w.Region != "" && w.Region != f.region ||
+		w.Endpoint != "" && w.Endpoint != f.endpoint || w.Speed != "" && w.Speed != f.speed || w.Plan != "" && w.Plan != plan {
+		return false, ""
+	}
+	for i := range w.Attributes {
+		a := &w.Attributes[i]
+		if !slices.Contains(a.Values, f.attribute(a.Name)) {
+			return false, ""
+		}
+	}
+	if c.calendar != nil {
+		return c.calendar.open(f)
+	}
+	return true, ""
+}
+
+// missing says which condition that is named is not met, for a reason.
+func (c *condition) missing(f *facts, plan string) string {
+	w := &c.when
+	for i := range w.Attributes {
+		a := &w.Attributes[i]
+		have := f.attribute(a.Name)
+		switch {
+		case have == "":
+			return a.Name + " is not said"
+		case !slices.Contains(a.Values, have):
+			return a.Name + " " + short(have)
+		}
+	}
+	switch {
+	case w.Plan != "" && w.Plan != plan:
+		return "plan " + w.Plan
+	case w.Calendar != "":
+		return "hours outside " + w.Calendar
+	}
+	return ""
 }

@@ -188,7 +188,7 @@ func covered(t *testing.T, id string, e *metering.Event, lines []pricebook.Line)
 	var charged metering.Tokens
 	for _, l := range lines {
 		if c, err := metering.ParseCell(l.Item); err == nil {
-			charged[c] += l.Quantity
+			charged[c] += l.Quantity.Units
 		}
 	}
 	used := e.Usage.Tokens
@@ -208,9 +208,9 @@ func naive(t *testing.T, lines []pricebook.Line) *big.Rat {
 	t.Helper()
 	sum := new(big.Rat)
 	for _, l := range lines {
-		amount := new(big.Rat).Mul(dollars(t, l.Price), big.NewRat(l.Quantity, l.Per))
+		amount := new(big.Rat).Mul(dollars(t, l.Price), new(big.Rat).Quo(l.Quantity.Rat(), big.NewRat(l.Per, 1)))
 		if amount.Cmp(dollars(t, l.Amount.String())) != 0 {
-			t.Errorf("%d %s at %s are %s, not %s", l.Quantity, l.Item, l.Price, amount.FloatString(15), l.Amount)
+			t.Errorf("%s %s at %s are %s, not %s", l.Quantity, l.Item, l.Price, amount.FloatString(15), l.Amount)
 		}
 		sum.Add(sum, amount)
 	}

@@ -13,11 +13,11 @@ func cutDate(model string) (base string, ok bool) {
 	return "", false
 }
 
-// versionOf reports whether a model that an answer names is a version of the
+// isVersion reports whether a model that an answer names is a version of the
 // one that was asked for: its id and then nothing but a date or the short number
 // that vendors use for one ("-0613", "-001", ":20230824-v2"). A single digit is
 // another model: claude-opus-5-5 is no version of claude-opus-5.
-func versionOf(reported, requested string) bool {
+func isVersion(reported, requested string) bool {
 	rest, ok := strings.CutPrefix(reported, requested)
 	if !ok || requested == "" {
 		return false

@@ -11,29 +11,39 @@ import (
 // dollars, so that no sum of a few leaves 63 bits.
 const maxTotal = 1_000_000_000_000 * metering.MicrosPerDollar
 
-// Line is one step of the arithmetic that made a cost: Quantity × Price / Per.
+// Line is one step of the arithmetic that made a cost: Quantity × Price / Per,
+// times each of Multiply.
 type Line struct {
-	Item     string // token cell or other quantity
-	Quantity int64
-	Price    string // US dollars for Per units, exact decimal
-	Per      int64  // 1,000,000 for tokens
-	Rate     string // id of the price
-	Amount   metering.Cost
+	Item     string          // token cell or other quantity
+	Quantity metering.Number // as charged: minimum and steps applied
+	Price    string          // US dollars for Per units, exact decimal
+	Per      int64           // 1,000,000 for tokens
+	Rate     string          // id of the rate, and behind it those of its modifiers, separated by spaces
+	Multiply []string        // exact decimals
+	Amount   metering.Cost   // rounded to pico-dollars once, half away from zero
 }
+
+// Positions says how many units of a pool were used before an event, in the
+// window that began at an instant. known is false while that can still change.
+type Positions func(pool string, window metering.Micros) (before metering.Number, known bool)
 
 // Price sets what the event cost upstream: Cost, CostState, CostReason, Rates
 // and Book, from the prices in force at its authorisation instant. The same
 // event and book always give the same result, whatever was set before. A cost
 // that another source stated stays as it is.
-func (b *Book) Price(e *metering.Event) {
+func (b *Book) Price(e *metering.Event) { b.PriceIn(e, nil) }
+
+// PriceIn is Price with what is known of bands of volume. Without positions, and
+// where they are not known, the dearest band is charged, provisionally.
+func (b *Book) PriceIn(e *metering.Event, used Positions) {
 	if e.CostState == metering.CostStated {
 		return
 	}
 	e.Cost, e.CostReason, e.Rates, e.Book = metering.Cost{}, "", nil, b.version
-	c := charge{book: b, event: e}
-	e.CostState, e.CostReason = c.run(func(l step) {
-		e.Cost = e.Cost.Add(l.amount)
-		e.Rates = append(e.Rates, l.rate.ID)
+	c := charge{book: b, event: e, used: used}
+	e.CostState, e.CostReason = c.run(func(s *step) {
+		e.Cost = e.Cost.Add(s.amount)
+		e.Rates = append(e.Rates, s.pinned())
 	})
 	if e.CostState == metering.CostUnpriced {
 		e.Cost, e.Rates = metering.Cost{}, nil
@@ -42,20 +52,23 @@ func (b *Book) Price(e *metering.Event) {
 
 // Explain breaks the cost of an event down to the lines that add up to it. It
 // returns nothing for an event whose cost these prices did not make: one that
-// is unpriced, that another source priced, or that an older book priced
+// is unpriced, that another source priced, or that another book priced
 // otherwise.
-func (b *Book) Explain(e *metering.Event) []Line {
-	if e.CostState != metering.CostExact && e.CostState != metering.CostFree {
+func (b *Book) Explain(e *metering.Event) []Line { return b.ExplainIn(e, nil) }
+
+// ExplainIn is Explain of an event that was priced with positions.
+func (b *Book) ExplainIn(e *metering.Event, used Positions) []Line {
+	switch e.CostState {
+	case metering.CostExact, metering.CostFree, metering.CostProvisional:
+	default:
 		return nil
 	}
 	var lines []Line
 	var sum metering.Cost
-	c := charge{book: b, event: e}
-	state, _ := c.run(func(s step) {
+	c := charge{book: b, event: e, used: used}
+	state, _ := c.run(func(s *step) {
 		sum = sum.Add(s.amount)
-		lines = append(lines, Line{
-			Item: s.item, Quantity: s.quantity, Price: s.rate.Price, Per: s.rate.Per, Rate: s.rate.ID, Amount: s.amount,
-		})
+		lines = append(lines, s.line())
 	})
 	if state != e.CostState || sum != e.Cost.Normal() {
 		return nil
@@ -66,24 +79,53 @@ func (b *Book) Explain(e *metering.Event) []Line {
 // step is a line on its way.
 type step struct {
 	item     string
-	quantity int64
-	rate     *Rate
+	quantity metering.Number
+	rate     *rate
+	mods     []*modifier
 	amount   metering.Cost
+}
+
+// pinned is how an event names the prices of a step.
+func (s *step) pinned() string {
+	if len(s.mods) == 0 {
+		return s.rate.row.ID
+	}
+	ids := []string{s.rate.row.ID}
+	for _, m := range s.mods {
+		ids = append(ids, m.row.ID)
+	}
+	return strings.Join(ids, " ")
+}
+
+func (s *step) line() Line {
+	l := Line{
+		Item: s.item, Quantity: s.quantity, Price: s.rate.price.String(), Per: s.rate.per,
+		Rate: s.pinned(), Amount: s.amount,
+	}
+	for _, m := range s.mods {
+		l.Multiply = append(l.Multiply, m.multiply.String())
+	}
+	return l
 }
 
 // charge is the pricing of one event.
 type charge struct {
 	book  *Book
 	event *metering.Event
+	used  Positions
+	plan  string
+	trail *trail // nil: nobody asks
+	pools func(Use)
+	each  func(*step)
 	total metering.Cost
-	each  func(step)
 	steps int
-	paid  bool // something had a price that is not zero
+	paid  bool   // something had a price that is not zero
+	doubt string // the first reason why the cost is not certain
 }
 
 // run calls each for every step and returns what the cost is worth and, if it
-// is unknown, why. Steps before a missing price are then void.
-func (c *charge) run(each func(step)) (metering.CostState, string) {
+// is unknown or not certain, why. Steps before a missing price are then void.
+func (c *charge) run(each func(*step)) (metering.CostState, string) {
 	c.each = each
 	e := c.event
 	switch {
@@ -92,13 +134,13 @@ func (c *charge) run(each func(step)) (metering.CostState, string) {
 	case !e.Metered, e.Usage.State == metering.UsageNone, e.Usage.Flagged(metering.FlagEarlierRequest):
 		return metering.CostFree, ""
 	}
-	if reason := unlisted(&e.Usage); reason != "" {
-		return metering.CostUnpriced, reason
-	}
 	if reason := c.models(); reason != "" {
 		return metering.CostUnpriced, reason
 	}
-	if c.steps > 0 && !c.paid {
+	switch {
+	case c.doubt != "":
+		return metering.CostProvisional, c.doubt
+	case c.steps > 0 && !c.paid:
 		return metering.CostFree, ""
 	}
 	return metering.CostExact, ""
@@ -109,116 +151,94 @@ func (c *charge) run(each func(step)) (metering.CostState, string) {
 func (c *charge) models() string {
 	e := c.event
 	if len(e.Usage.ByModel) == 0 {
-		sku, reason := c.tokens(e.Usage.Model, &e.Usage.Tokens)
+		s, f, reason := c.tokens(e.Usage.Model, &e.Usage.Tokens)
 		if reason != "" {
 			return reason
 		}
-		return c.quantities(sku)
+		return c.quantities(s, f)
 	}
-	var first *SKU
+	var first *sku
+	var facts facts
 	for i := range e.Usage.ByModel {
 		share := &e.Usage.ByModel[i]
-		sku, reason := c.tokens(share.Model, &share.Tokens)
+		s, f, reason := c.tokens(share.Model, &share.Tokens)
 		if reason != "" {
 			return reason
 		}
 		if first == nil {
-			first = sku
+			first, facts = s, f
 		}
 	}
-	return c.quantities(first)
+	return c.quantities(first, facts)
 }
 
-func (c *charge) tokens(reported string, t *metering.Tokens) (*SKU, string) {
+func (c *charge) tokens(reported string, t *metering.Tokens) (*sku, facts, string) {
 	e := c.event
-	sku, reason := c.book.resolve(e.Provider, reported, cmp.Or(e.SentModel, e.Model), cmp.Or(e.PricedAt, e.At))
-	if sku == nil {
-		return nil, reason
+	s, found, reason := c.book.resolve(e.Provider, reported, cmp.Or(e.SentModel, e.Model), cmp.Or(e.PricedAt, e.At))
+	if s == nil {
+		return nil, facts{}, reason
 	}
-	prompt := t.Input()
-	if sku.tiered(prompt) && several(&e.Usage) {
-		return nil, "condition: length of each of several prompts"
-	}
-	set, reason := sku.set(tier(e.Usage.ServiceTier), prompt)
-	if set == nil {
-		return nil, reason
+	c.plan = c.book.plans[e.Provider]
+	c.trail.matched(s, found)
+	f := factsOf(e, found)
+	f.tokens = t
+	above := s.threshold(&f)
+	if above > 0 && several(&e.Usage) {
+		return nil, f, "condition: length of each of several prompts"
 	}
 	for i, n := range t {
 		if n == 0 {
 			continue
 		}
 		cell := metering.Cell(i)
-		rate := set.rate(cell)
-		if rate == nil {
-			return nil, "meter: " + cell.String()
+		m := s.cells[cell]
+		if m == nil && cell.Reasoning() { // reasoning is output where it has no price of its own
+			m = s.cells[metering.OutputCell(false, cell.Modality())]
 		}
-		if !c.add(cell.String(), n, rate) {
-			return nil, "usage: " + cell.String() + " is out of range"
+		if reason := c.item(s, m, c.book.cellNames[i], metering.NumberOf(n), &f, above); reason != "" {
+			return nil, f, reason
 		}
 	}
-	return sku, ""
+	if *t == (metering.Tokens{}) {
+		return s, f, s.blocked(nil, &f, above, c.plan) // nothing was used of what has no price
+	}
+	return s, f, ""
+}
+
+// item charges one quantity of one meter.
+func (c *charge) item(s *sku, m *meter, name string, n metering.Number, f *facts, above int64) string {
+	if m == nil {
+		m = &meter{name: name}
+	}
+	c.trail.item(name)
+	best, reason := s.choose(m, f, above, c.plan, c.trail)
+	if reason != "" {
+		return reason
+	}
+	c.doubt = cmp.Or(c.doubt, best.doubt)
+	return c.bands(name, n, &best, f)
 }
 
 // quantities charges what is not tokens. What has no fee, not even one of zero,
 // has no price.
-func (c *charge) quantities(sku *SKU) string {
+func (c *charge) quantities(s *sku, f facts) string {
 	u := &c.event.Usage
 	for i := range u.Quantities {
 		q := &u.Quantities[i]
-		if q.Amount == (metering.Number{}) || restated(c.event, q) {
+		if q.Amount.IsZero() || restated(c.event, q) {
 			continue
 		}
-		rate := sku.fee(q.Name)
-		if rate == nil {
-			return "meter: " + short(q.Name)
-		}
-		if q.Amount.Picos != 0 || !c.add(q.Name, q.Amount.Units, rate) {
-			return "usage: " + short(q.Name) + " is out of range"
+		m := s.meterOf(q.Name)
+		if reason := c.item(s, m, short(q.Name), q.Amount, &f, m.threshold(&f)); reason != "" {
+			return reason
 		}
 	}
 	return ""
 }
 
-// restated reports whether a quantity says again what is charged elsewhere, or
-// counts what costs nothing by its kind.
-func restated(e *metering.Event, q *metering.Quantity) bool {
-	u := &e.Usage
-	switch q.Name {
-	case "counted_tokens", "declined_attempts", "upstream_inference_cost", "messages":
-		return true
-	case "tokens_processed.input_tokens", "tokens_processed.output_tokens", "cached_tokens": // Cohere bills other tokens
-		return true
-	case "guardrail_sensitive_information_policy_free_units": // of Bedrock, as it says itself
-		return true
-	case "seconds": // how long a socket was open: its turns are charged
-		return amountOf(u, "messages") != (metering.Number{})
-	case "images": // charged as tokens where the answer counts them as such
-		return u.Tokens[metering.OutputCell(false, metering.Image)] > 0 || e.Endpoint == "openai.images" && u.Tokens.Output() > 0
-	case "tool_usage.web_search.num_requests": // OpenAI's own count of what its items show
-		return q.Amount == amountOf(u, "web_search_call.search")
-	}
-	// A count of calls whose kinds are counted one by one.
-	var parts metering.Number
-	for i := range u.Quantities {
-		if rest, ok := strings.CutPrefix(u.Quantities[i].Name, q.Name); ok && strings.HasPrefix(rest, ".") {
-			parts = parts.Add(u.Quantities[i].Amount)
-		}
-	}
-	return parts == q.Amount
-}
-
-func amountOf(u *metering.Usage, name string) metering.Number {
-	for i := range u.Quantities {
-		if u.Quantities[i].Name == name {
-			return u.Quantities[i].Amount
-		}
-	}
-	return metering.Number{}
-}
-
 // add charges one quantity; false if the numbers are absurd.
-func (c *charge) add(item string, n int64, rate *Rate) bool {
-	amount, ok := metering.CostOf(n, rate.Pico)
+func (c *charge) add(item string, n metering.Number, r *rate, mods []*modifier) bool {
+	amount, ok := r.amount(n, mods)
 	if !ok || amount.Micros > maxTotal {
 		return false
 	}
@@ -226,7 +246,9 @@ func (c *charge) add(item string, n int64, rate *Rate) bool {
 		return false
 	}
 	c.steps++
-	c.paid = c.paid || rate.Pico > 0
-	c.each(step{item, n, rate, amount})
+	c.paid = c.paid || !r.free()
+	s := step{item, n, r, mods, amount}
+	c.each(&s)
+	c.trail.priced(&s)
 	return true
 }

@@ -207,11 +207,11 @@ func TestPrice_condition(t *testing.T) {
 	f("global", `{"speed":"standard"}`, "0.005")
 	f("us", ``, "condition: region us")
 	f("", `{"speed": "fast"}`, "condition: speed fast")
-	f("", `{"speed": 2}`, "condition: speed that cannot be read")
+	f("", `{"speed": 2}`, "condition: speed 2")
 	f("", `{"trafficType":"ON_DEMAND"}`, "0.005")
 	f("", `{"trafficType":1}`, "0.005")
-	f("", `{"trafficType":"PROVISIONED_THROUGHPUT"}`, "condition: traffic type PROVISIONED_THROUGHPUT")
-	f("", `{"trafficType":2}`, "condition: traffic type 2")
+	f("", `{"trafficType":"PROVISIONED_THROUGHPUT"}`, "condition: deployment provisioned")
+	f("", `{"trafficType":2}`, "condition: deployment provisioned")
 	f("", `{"speed":"`+strings.Repeat("x", 99)+`"}`, "condition: speed "+strings.Repeat("x", 40))
 }
 
@@ -290,7 +290,8 @@ func TestPrice_fees(t *testing.T) {
 	f("openai", "gpt-4o", "0.005", "file_search_call=1")
 	f("openai", "gpt-4o", "meter: code_interpreter_call", "code_interpreter_call=1")
 	f("google", "gemini-2.5-flash", "meter: grounded", "grounded=1") // so many a day are free
-	f("openai", "gpt-4o", "usage: file_search_call is out of range", "file_search_call=0.5")
+	f("openai", "gpt-4o", "0.00375", "file_search_call=0.5")
+	f("openai", "gpt-4o", "usage: file_search_call is out of range", "file_search_call=-1")
 	f("google", "gemini-2.5-flash", "meter: images", "images=1")
 }
 
@@ -309,10 +310,7 @@ func TestPrice_sentModel(t *testing.T) {
 // for its images, whether or not it says that they are the tokens of images.
 func TestPrice_images(t *testing.T) {
 	t.Parallel()
-	b, err := pricebook.Read(strings.NewReader(priceHead+"p,m,,,,,,,input=1 output=40,,test,\n"), strings.NewReader(feeHead))
-	if err != nil {
-		t.Fatal(err)
-	}
+	b := book(t, "rate p m input=1 output=40")
 	f := func(endpoint, want string, tokens map[string]int64) {
 		t.Helper()
 		e := call(t, "p", "m", tokens)

@@ -14,26 +14,12 @@ import (
 	"github.com/weirhq/weir/metering/pricebook"
 )
 
-const (
-	priceHead = "provider,model,aliases,dated,from,to,tier,above,prices,unpriced,source,note\n"
-	feeHead   = "provider,quantity,price,per,except,source,note\n"
-)
-
-func read(tb testing.TB, prices string) *pricebook.Book {
-	tb.Helper()
-	b, err := pricebook.Read(strings.NewReader(priceHead+prices), strings.NewReader(feeHead))
-	if err != nil {
-		tb.Fatal(err)
-	}
-	return b
-}
-
 // TestPrice_states covers T40: no price, a price of zero and a price for one
 // side only are three things, and an unpriced call is priced when the price has
 // come, at the instant it was made.
 func TestPrice_states(t *testing.T) {
 	t.Parallel()
-	b := read(t, "p,free,,,,,,,input=0 output=0,,test,\np,half,,,,,,,input=1,,test,\n")
+	b := book(t, "rate p free input=0 output=0\nrate p half input=1")
 	f := func(model string, cells map[string]int64, state metering.CostState, reason, cost string, rates int) {
 		t.Helper()
 		e := call(t, "p", model, cells)
@@ -51,7 +37,7 @@ func TestPrice_states(t *testing.T) {
 
 	e := call(t, "p", "half", both)
 	b.Price(e)
-	later := read(t, "p,half,,,,,,,input=1 output=2,,test,\n")
+	later := book(t, "rate p half input=1 output=2")
 	later.Price(e)
 	if e.CostState != metering.CostExact || e.CostReason != "" || e.Cost.String() != "0.00102" || e.Book != later.Version() {
 		t.Errorf("with its price it is %s, %q, %s by %s", e.CostState, e.CostReason, e.Cost, e.Book)
@@ -101,10 +87,8 @@ func TestPrice_kinds(t *testing.T) {
 // change alters none of them.
 func TestPrice_instant(t *testing.T) {
 	t.Parallel()
-	old := "p,m,,,2026-01-01,%s,,,input=2,,test,\n"
-	next := "p,m,,,2026-06-01T12:00:00Z,%s,,,input=3,,test,\n"
-	today := read(t, fmt.Sprintf(old, "2026-06-01T12:00:00Z")+fmt.Sprintf(next, ""))
-	tomorrow := read(t, fmt.Sprintf(old, "2026-06-01T12:00:00Z")+fmt.Sprintf(next, "2026-07-01")+"p,m,,,2026-07-01,,,,input=9,,test,\n")
+	now := "rate p m input=2 from:2026-01-01\nrate p m input=3 from:2026-06-01T12:00:00Z\n"
+	today, tomorrow := book(t, now), book(t, now+"rate p m input=9 from:2026-07-01\n")
 	change := at(t, "2026-06-01T12:00:00Z")
 	for i := range 1000 {
 		e := call(t, "p", "m", map[string]int64{"input": 1_000_000})
@@ -146,11 +130,11 @@ func TestPrice_pure(t *testing.T) {
 	if again := embedded(t).Version(); again != b.Version() || len(again) != 12 {
 		t.Errorf("the same book has versions %s and %s", b.Version(), again)
 	}
-	other := read(t, "p,m,,,,,,,input=1,,test,\n")
-	if same := read(t, "p,m,,,,,,,input=1,,test,\n"); same.Version() != other.Version() {
+	other := book(t, "rate p m input=1")
+	if same := book(t, "rate p m input=1"); same.Version() != other.Version() {
 		t.Error("equal books differ in version")
 	}
-	if changed := read(t, "p,m,,,,,,,input=2,,test,\n"); changed.Version() == other.Version() {
+	if changed := book(t, "rate p m input=2"); changed.Version() == other.Version() {
 		t.Error("different books have one version")
 	}
 }
@@ -167,7 +151,7 @@ func TestPrice_big(t *testing.T) {
 			micros[c] = rapid.Int64Range(0, 10_000*metering.MicrosPerDollar).Draw(rt, "price")
 			prices = append(prices, fmt.Sprintf("%s=%d.%06d", c, micros[c]/1_000_000, micros[c]%1_000_000))
 		}
-		b := read(t, "p,m,,,,,,,"+strings.Join(prices, " ")+",,test,\n")
+		b := book(t, "rate p m "+strings.Join(prices, " "))
 		e := call(t, "p", "m", nil)
 		want := new(big.Int)
 		for i := range e.Usage.Tokens {
@@ -194,10 +178,10 @@ func TestExplain(t *testing.T) {
 	e.Usage.Quantities = []metering.Quantity{{Name: "web_search_requests", Amount: metering.NumberOf(2)}}
 	b.Price(e)
 	want := []pricebook.Line{
-		{Item: "input", Quantity: 1, Price: "3", Per: 1_000_000, Rate: "anthropic/claude-sonnet-4-5@2025-09-29/input", Amount: metering.Cost{Micros: 3}},
-		{Item: "cache_write_1h", Quantity: 10, Price: "6", Per: 1_000_000, Rate: "anthropic/claude-sonnet-4-5@2025-09-29/cache_write_1h", Amount: metering.Cost{Micros: 60}},
-		{Item: "output", Quantity: 100, Price: "15", Per: 1_000_000, Rate: "anthropic/claude-sonnet-4-5@2025-09-29/output", Amount: metering.Cost{Micros: 1500}},
-		{Item: "web_search_requests", Quantity: 2, Price: "10", Per: 1000, Rate: "anthropic/web_search_requests", Amount: metering.Cost{Micros: 20_000}},
+		{Item: "input", Quantity: metering.NumberOf(1), Price: "3", Per: 1_000_000, Rate: "anthropic/claude-sonnet-4-5@2025-09-29/input", Amount: metering.Cost{Micros: 3}},
+		{Item: "cache_write_1h", Quantity: metering.NumberOf(10), Price: "6", Per: 1_000_000, Rate: "anthropic/claude-sonnet-4-5@2025-09-29/cache_write_1h", Amount: metering.Cost{Micros: 60}},
+		{Item: "output", Quantity: metering.NumberOf(100), Price: "15", Per: 1_000_000, Rate: "anthropic/claude-sonnet-4-5@2025-09-29/output", Amount: metering.Cost{Micros: 1500}},
+		{Item: "web_search_requests", Quantity: metering.NumberOf(2), Price: "10", Per: 1000, Rate: "anthropic/*/web_search_requests", Amount: metering.Cost{Micros: 20_000}},
 	}
 	if diff := cmp.Diff(want, b.Explain(e)); diff != "" {
 		t.Errorf("lines (-want +got)\n%s", diff)

@@ -108,7 +108,11 @@ func TestCheckUpstreams(t *testing.T) {
 // beside them.
 func TestEvent_Attempts(t *testing.T) {
 	t.Parallel()
-	book, err := pricebook.Embedded()
+	layers, err := pricebook.Embedded()
+	if err != nil {
+		t.Fatal(err)
+	}
+	book, err := pricebook.Compile(layers...)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -36,6 +36,9 @@ func (r *Rows) Check() error {
 	for i := range r.Calendars {
 		check("calendar", i, r.Calendars[i].check())
 	}
+	for i := range r.Plans {
+		check("plan", i, named("provider", r.Plans[i].Provider, "plan", r.Plans[i].Plan))
+	}
 	const most = 20
 	if len(errs) > most {
 		errs = append(errs[:most], fmt.Errorf("and %d more", len(errs)-most))

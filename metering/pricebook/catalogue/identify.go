@@ -10,7 +10,7 @@ import (
 // provider, SKU, the instant it is in force from, meter and conditions, as in
 // "openai/gpt-5.4@2026-03-05/input+flex>272000" or "operator:openai/…".
 func (r *Rate) Identify(l Level) string {
-	return origin(l) + r.Provider + "/" + r.SKU + since(r.From) + "/" + r.Meter + r.When.suffix()
+	return origin(l) + r.Provider + "/" + r.SKU + since(r.From) + "/" + r.Meter + r.When.Key()
 }
 
 // Identify is the id of a modifier that has none:
@@ -20,7 +20,7 @@ func (m *Modifier) Identify(l Level) string {
 	if len(m.SKUs) > 0 {
 		skus = strings.Join(m.SKUs, ",")
 	}
-	return origin(l) + m.Provider + "/" + skus + since(m.From) + "/x" + m.Multiply + m.When.suffix()
+	return origin(l) + m.Provider + "/" + skus + since(m.From) + "/x" + m.Multiply + m.When.Key()
 }
 
 func origin(l Level) string {
@@ -37,8 +37,9 @@ func since(i Instant) string {
 	return "@" + i.String()
 }
 
-// suffix is how conditions stand in an id; no two different conditions share one.
-func (w *When) suffix() string {
+// Key is how conditions stand in an id: equal conditions, and only those, have
+// equal keys.
+func (w *When) Key() string {
 	var b strings.Builder
 	add := func(name, value string) {
 		if value != "" {

@@ -15,6 +15,15 @@ type Rows struct {
 	Rates     []Rate     `json:"rates,omitempty"`
 	Modifiers []Modifier `json:"modifiers,omitempty"`
 	Calendars []Calendar `json:"calendars,omitempty"`
+	// Plans say which plan the operator has with whom; they are no prices.
+	Plans []Plan `json:"plans,omitempty"`
+}
+
+// Plan is the operator's plan with a provider: rates and modifiers of that plan
+// hold.
+type Plan struct {
+	Provider string `json:"provider"`
+	Plan     string `json:"plan"`
 }
 
 // SKU is something that a provider sells under one list of prices. Its id finds

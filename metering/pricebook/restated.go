@@ -1,0 +1,43 @@
+package pricebook
+
+import (
+	"strings"
+
+	"github.com/weirhq/weir/metering"
+)
+
+// restated reports whether a quantity says again what is charged elsewhere, or
+// counts what costs nothing by its kind.
+func restated(e *metering.Event, q *metering.Quantity) bool {
+	u := &e.Usage
+	switch q.Name {
+	case "counted_tokens", "declined_attempts", "upstream_inference_cost", "messages":
+		return true
+	case "tokens_processed.input_tokens", "tokens_processed.output_tokens", "cached_tokens": // Cohere bills other tokens
+		return true
+	case "guardrail_sensitive_information_policy_free_units": // of Bedrock, as it says itself
+		return true
+	case "seconds": // how long a socket was open: its turns are charged
+		return amountOf(u, "messages") != (metering.Number{})
+	case "images": // charged as tokens where the answer counts them as such
+		return u.Tokens[metering.OutputCell(false, metering.Image)] > 0 || e.Endpoint == "openai.images" && u.Tokens.Output() > 0
+	case "tool_usage.web_search.num_requests": // OpenAI's own count of what its items show
+		return q.Amount == amountOf(u, "web_search_call.search")
+	}
+	// A count of calls whose kinds are counted one by one.
+	var parts metering.Number
+	for i := range u.Quantities {
+		if rest, ok := strings.CutPrefix(u.Quantities[i].Name, q.Name); ok && strings.HasPrefix(rest, ".") {
+			parts = parts.Add(u.Quantities[i].Amount)
+		}
+	}
+	return parts == q.Amount
+}
+func amountOf(u *metering.Usage, name string) metering.Number {
+	for i := range u.Quantities {
+		if u.Quantities[i].Name == name {
+			return u.Quantities[i].Amount
+		}
+	}
+	return metering.Number{}
+}
