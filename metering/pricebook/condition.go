@@ -12,6 +12,7 @@ type condition struct {
 	when     catalogue.When
 	key      string // of what is not a band
 	dims     dims   // the facts that it names
+	any      dims   // the facts that do not matter
 	detail   int    // how many other things it names: the more, the better it fits
 	counts   []metering.Cell
 	calendar *calendar // nil: any time
@@ -31,6 +32,9 @@ func newCondition(w catalogue.When, calendars map[string]*calendar) (*condition,
 		if x.value != "" {
 			c.dims |= x.dim
 		}
+	}
+	for _, fact := range w.Any {
+		c.any |= map[string]dims{"tier": dimTier, "region": dimRegion, "endpoint": dimEndpoint, "speed": dimSpeed}[fact]
 	}
 	if w.Plan != "" {
 		c.detail++

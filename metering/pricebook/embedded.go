@@ -109,7 +109,7 @@ func readFees(text string, rows *catalogue.Rows) error {
 		if err != nil {
 			return err
 		}
-		r := catalogue.Rate{Provider: f[0], SKU: catalogue.Any, Meter: f[1], Price: &f[2], Per: per, Sources: strings.Fields(f[5]), Note: f[6]}
+		r := catalogue.Rate{Provider: f[0], SKU: catalogue.Any, Meter: f[1], Price: &f[2], Per: per, Sources: strings.Fields(f[5]), Note: f[6], When: catalogue.When{Any: []string{"tier", "region", "endpoint", "speed"}}}
 		rows.Rates = append(rows.Rates, r)
 		for _, model := range strings.Fields(f[4]) {
 			except := r

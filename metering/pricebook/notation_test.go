@@ -85,7 +85,7 @@ func rate(tb testing.TB, provider, sku, meter, price string, o map[string]string
 func when(tb testing.TB, o map[string]string) catalogue.When {
 	tb.Helper()
 	w := catalogue.When{
-		Tier: o["tier"], Region: o["region"], Endpoint: o["endpoint"], Speed: o["speed"], Calendar: o["calendar"], Plan: o["plan"],
+		Tier: o["tier"], Region: o["region"], Endpoint: o["endpoint"], Speed: o["speed"], Calendar: o["calendar"], Plan: o["plan"], Any: list(o["any"]),
 		Above: number[int64](tb, cmp.Or(o["above"], o["marginal"])), Counts: list(o["counts"]), Marginal: o["marginal"] != "",
 	}
 	for _, name := range []string{"quality", "size"} {

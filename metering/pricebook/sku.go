@@ -155,7 +155,7 @@ func (s *sku) choose(m *meter, f *facts, above int64, plan string, t *trail) (ch
 		if reason != "" {
 			return choice{}, reason
 		}
-		if left := need &^ sl.cond.dims &^ covered; left != 0 {
+		if left := need &^ (sl.cond.dims | sl.cond.any | covered); left != 0 {
 			t.note(r, "says nothing of "+f.describe(left, 0))
 			continue
 		}

@@ -186,6 +186,11 @@ func (w *When) check() error {
 			return errors.Join(err, invalid("attribute %.40q has no values", a.Name))
 		}
 	}
+	for _, fact := range w.Any {
+		if fact != "tier" && fact != "region" && fact != "endpoint" && fact != "speed" {
+			return invalid("any %.40q", fact)
+		}
+	}
 	if v := w.Volume; v != nil {
 		if err := named("pool", v.Pool); err != nil {
 			return err

@@ -55,6 +55,7 @@ func (w *When) Key() string {
 		add(a.Name+"=", strings.Join(a.Values, ","))
 	}
 	add("plan=", w.Plan)
+	add("any=", strings.Join(w.Any, ","))
 	if w.Above > 0 {
 		b.WriteString(">" + strconv.FormatInt(w.Above, 10))
 		add("of=", strings.Join(w.Counts, ","))

@@ -172,6 +172,9 @@ type When struct {
 	Volume *Volume `json:"volume,omitempty"`
 	// Plan is the operator's plan with the provider; empty: any.
 	Plan string `json:"plan,omitempty"`
+	// Any are facts of which it does not matter what they are, among "tier",
+	// "region", "endpoint" and "speed": a fee for a search is the same for a batch.
+	Any []string `json:"any,omitempty"`
 }
 
 // Attribute is a fact that a rate is for.
