@@ -15,12 +15,13 @@ const (
 	Embedded Level = iota // the snapshot that the program was built with
 	Synced                // what was last read from a catalogue on the network
 	Overlay               // what the program ships beside the snapshot, dated and kept by hand
-	Operator              // the operator's file or API
+	File                  // the operator's file
+	Operator              // what the operator said by command or API, which wins over the file
 	Account               // the operator's own contract with a provider
 	NumLevels
 )
 
-var levelNames = [NumLevels]string{"embedded", "sync", "overlay", "operator", "account"}
+var levelNames = [NumLevels]string{"embedded", "sync", "overlay", "file", "operator", "account"}
 
 // String is the name of the level in configuration, API and database.
 func (l Level) String() string {
