@@ -2,8 +2,6 @@ package catalogue
 
 import (
 	"bytes"
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -29,8 +27,7 @@ func NewLayer(level Level, rows Rows) (*Layer, error) {
 	if err != nil {
 		return nil, fmt.Errorf("layer %s: %w", level, err)
 	}
-	sum := sha256.Sum256(text)
-	return &Layer{Level: level, Version: hex.EncodeToString(sum[:6]), Rows: rows}, nil
+	return &Layer{Level: level, Version: VersionOf(text), Rows: rows}, nil
 }
 
 // Encode writes rows as JSON, equal rows as equal bytes.
