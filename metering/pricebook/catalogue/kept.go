@@ -27,11 +27,12 @@ type Counts struct {
 	Rates     int `json:"rates"`
 	Modifiers int `json:"modifiers"`
 	Calendars int `json:"calendars"`
+	Plans     int `json:"plans"`
 }
 
 // Counts counts the rows.
 func (r *Rows) Counts() Counts {
-	return Counts{len(r.SKUs), len(r.Matches), len(r.Rates), len(r.Modifiers), len(r.Calendars)}
+	return Counts{len(r.SKUs), len(r.Matches), len(r.Rates), len(r.Modifiers), len(r.Calendars), len(r.Plans)}
 }
 
 // Ref names the content of a layer.
