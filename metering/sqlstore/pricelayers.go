@@ -228,7 +228,8 @@ func (s *Store) PriceLayers(ctx context.Context, org string) ([]*catalogue.Layer
 	return layers, err
 }
 
-// shipped reports whether a layer comes with the program.
+// shipped reports whether the content of a layer lies outside the database: with the
+// program, or in the file of an operator.
 func shipped(level catalogue.Level) bool {
-	return level == catalogue.Embedded || level == catalogue.Overlay
+	return level == catalogue.Embedded || level == catalogue.Overlay || level == catalogue.File
 }
