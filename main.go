@@ -17,6 +17,7 @@ import (
 	"path/filepath"
 	"runtime/debug"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 
@@ -34,6 +35,7 @@ import (
 	"github.com/weirhq/weir/metering/keyring"
 	"github.com/weirhq/weir/metering/memory"
 	"github.com/weirhq/weir/metering/pricebook"
+	"github.com/weirhq/weir/metering/pricebook/refresh"
 	"github.com/weirhq/weir/metering/redis"
 	"github.com/weirhq/weir/metering/ship"
 	"github.com/weirhq/weir/metering/sqlstore"
@@ -185,7 +187,7 @@ type parts struct {
 	shared  *redis.Counter // nil: counters live in this process
 	counter metering.Counter
 	ring    *keyring.Ring
-	prices  *pricebook.Shelf
+	prices  *refresh.Refresher
 	shipper *ship.Shipper
 	objects *objects.Registry
 	// follower finds out what batches and background responses used.
@@ -266,12 +268,10 @@ func (p *parts) open(ctx context.Context, box *sandbox) error {
 	if err != nil {
 		return err
 	}
-	book, err := pricebook.Compile(layers...)
-	if err != nil {
+	if p.prices, err = refresh.Open(ctx, refresh.Options{Org: metering.DefaultOrg, Shipped: layers, Store: p.store, Now: p.now, Logger: p.log}); err != nil {
 		return err
 	}
-	p.prices = pricebook.NewShelf(book, nil)
-	p.shipper = ship.New(p.journal, p.store, p.counter, p.prices, ship.Options{Now: p.now, Logger: p.log})
+	p.shipper = ship.New(p.journal, p.store, p.counter, p.prices.Shelf(), ship.Options{Now: p.now, Logger: p.log})
 	return p.shipper.Claim(ctx)
 }
 
@@ -385,7 +385,7 @@ func (p *parts) forward(ctx context.Context, targets []config.Target) error {
 	if err != nil {
 		return err
 	}
-	if p.follower, err = deferred.New(deferred.Options{Store: later, Events: p.store, Pricer: p.prices, Provider: asked, Now: p.now, Logger: p.log}); err != nil {
+	if p.follower, err = deferred.New(deferred.Options{Store: later, Events: p.store, Pricer: p.prices.Shelf(), Provider: asked, Now: p.now, Logger: p.log}); err != nil {
 		return err
 	}
 	p.plane, err = proxy.New(proxy.Options{
@@ -479,7 +479,7 @@ func (p *parts) show(options api.Options, box *sandbox, site string) error {
 func (p *parts) adminOptions(box *sandbox, targets []config.Target, public, site string) api.Options {
 	o := api.Options{
 		Store: p.store, Ring: p.ring, MintKey: keyring.Mint, MintToken: keyring.MintToken,
-		Journal: p.journal.ID(), Sync: p.shipper.Sync, Pricer: p.prices, Explain: p.explain,
+		Journal: p.journal.ID(), Sync: p.shipper.Sync, Pricer: p.prices.Shelf(), Explain: p.explain,
 		Proxy: public, Now: p.now, KeysLoaded: p.ring.Loaded, KeysMaxStale: p.conf.Keys.MaxStale, Logger: p.log,
 		Upstreams: func() []api.Upstream { return p.fare(targets) },
 		Probes:    p.probes(targets),
@@ -607,12 +607,13 @@ func (p *parts) consoleOptions(a api.Options, admin *api.Server, site string) co
 			url, _, err := a.PortalLink(ctx, c.Org, c.ID)
 			return url, err
 		},
-		Explain: func(e *metering.Event) []console.Line {
-			var out []console.Line
-			for _, l := range p.explain(e) {
+		Explain: func(ctx context.Context, e *metering.Event) ([]console.Line, error) {
+			lines, err := p.explain(ctx, e)
+			out := make([]console.Line, 0, len(lines))
+			for _, l := range lines {
 				out = append(out, console.Line(l))
 			}
-			return out
+			return out, err
 		},
 		Doctor: func(ctx context.Context, org string) []console.Check {
 			var out []console.Check
@@ -632,13 +633,18 @@ func (p *parts) consoleOptions(a api.Options, admin *api.Server, site string) co
 	return o
 }
 
-// explain opens the cost of an event down to the prices that made it.
-func (p *parts) explain(e *metering.Event) []api.Line {
-	var out []api.Line
-	for _, l := range p.prices.Book().Explain(e) {
-		out = append(out, api.Line{Item: l.Item, Quantity: l.Quantity.String(), Price: l.Price, Per: l.Per, Rate: l.Rate, Amount: l.Amount})
+// explain opens the cost of an event down to the prices that made it. One of a
+// book that nobody kept has no lines.
+func (p *parts) explain(ctx context.Context, e *metering.Event) ([]api.Line, error) {
+	lines, err := p.prices.Shelf().Explain(ctx, e)
+	if err != nil && !errors.Is(err, metering.ErrNotFound) {
+		return nil, err
 	}
-	return out
+	out := make([]api.Line, 0, len(lines))
+	for _, l := range lines {
+		out = append(out, api.Line{Item: l.Item, Quantity: l.Quantity.String(), Price: l.Price, Per: l.Per, Multiply: l.Multiply, Rate: l.Rate, Amount: l.Amount})
+	}
+	return out, nil
 }
 
 // sample is what /metrics shows now.
@@ -749,6 +755,9 @@ func speaking(t config.Target) (dialect.Dialect, error) {
 	return dialect.Custom(spec)
 }
 
+// pricesEvery is how long a change of prices takes to reach this process.
+const pricesEvery = 2 * time.Second
+
 // run serves until ctx ends or a part cannot go on, and then stops: first no
 // new calls, then the open ones, then what they left is shipped.
 func (p *parts) run(ctx context.Context, box *sandbox, public, private net.Listener, out io.Writer) error {
@@ -761,6 +770,8 @@ func (p *parts) run(ctx context.Context, box *sandbox, public, private net.Liste
 	go func() { worked <- p.worker.Run(background) }()
 	go func() { owned <- p.objects.Run(background) }()
 	go func() { followed <- p.follower.Run(background) }()
+	var refreshed sync.WaitGroup
+	refreshed.Go(func() { p.prices.Run(background, pricesEvery) })
 	go func() { planed <- p.plane.Serve(public) }()
 	go func() { consoled <- p.console.Serve(private) }()
 	fmt.Fprintf(out, "weir ready proxy=%s console=%s data=%s\n", api.Reachable(public), api.Reachable(private), p.conf.Data)
@@ -789,6 +800,7 @@ func (p *parts) run(ctx context.Context, box *sandbox, public, private net.Liste
 	defer cancel()
 	errs = append(errs, p.console.Shutdown(closing), ignore(<-consoled, http.ErrServerClosed, cause))
 	stop()
+	refreshed.Wait()
 	errs = append(errs, ignore(<-shipped, cause), ignore(<-ringed, context.Canceled), ignore(<-worked, context.Canceled), ignore(<-owned, context.Canceled), ignore(<-followed, context.Canceled))
 	return errors.Join(append(errs, api.RemoveRuntime(p.conf.Data, os.Getpid()))...)
 }

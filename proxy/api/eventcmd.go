@@ -8,6 +8,7 @@ import (
 	"maps"
 	"os"
 	"slices"
+	"strings"
 
 	"github.com/weirhq/weir/billing"
 	"github.com/weirhq/weir/metering"
@@ -203,7 +204,7 @@ func printTokens(p *printer, u Usage) {
 
 func printCost(p *printer, e *Event) {
 	for _, l := range e.CostLines {
-		p.row("  "+l.Item, fmt.Sprintf("%s × $%s / %d", l.Quantity, l.Price, l.Per), "= $"+l.Amount.String(), l.Rate)
+		p.row("  "+l.Item, strings.Join(append([]string{fmt.Sprintf("%s × $%s / %d", l.Quantity, l.Price, l.Per)}, l.Multiply...), " × "), "= $"+l.Amount.String(), l.Rate)
 	}
 	if e.Cost == nil {
 		p.row("cost", "unpriced", e.CostReason)

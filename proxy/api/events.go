@@ -204,7 +204,9 @@ func (s *Server) showEvent(c *call) (answer, error) {
 	}
 	out := showEvent(e)
 	if s.opts.Explain != nil {
-		out.CostLines = s.opts.Explain(e)
+		if out.CostLines, err = s.opts.Explain(c.Context(), e); err != nil {
+			return answer{}, fmt.Errorf("explain the cost: %w", err)
+		}
 	}
 	s.priceAttempts(e, out.Attempts)
 	if out.Turns, err = s.turns(c, e); err != nil {

@@ -40,7 +40,8 @@ type Options struct {
 	// state; nil leaves it unpriced.
 	Pricer Pricer
 	// Explain breaks the cost of an event down to the prices that made it.
-	Explain func(*metering.Event) []Line
+	// Nothing is what it breaks down to where no price made it.
+	Explain func(context.Context, *metering.Event) ([]Line, error)
 
 	// Proxy is the URL of the data plane as clients reach it.
 	Proxy string

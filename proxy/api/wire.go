@@ -184,12 +184,13 @@ type Upstream struct {
 
 // Line is one step of the arithmetic that made a cost: quantity × price / per.
 type Line struct {
-	Item     string        `json:"item"`     // token cell or other quantity
-	Quantity string        `json:"quantity"` // exact decimal
-	Price    string        `json:"price"`    // US dollars for Per units, exact decimal
-	Per      int64         `json:"per"`      // 1000000 for tokens
-	Rate     string        `json:"rate"`     // id of the rate in the price book
-	Amount   metering.Cost `json:"amount"`   // US dollars
+	Item     string        `json:"item"`               // token cell or other quantity
+	Quantity string        `json:"quantity"`           // exact decimal
+	Price    string        `json:"price"`              // US dollars for Per units, exact decimal
+	Per      int64         `json:"per"`                // 1000000 for tokens
+	Multiply []string      `json:"multiply,omitempty"` // exact decimals, of the modifiers
+	Rate     string        `json:"rate"`               // id of the rate in the price book, and behind it those of its modifiers
+	Amount   metering.Cost `json:"amount"`             // US dollars
 }
 
 // Status is the outcome of a check.

@@ -43,7 +43,9 @@ func (s *Server) showEvent(w http.ResponseWriter, r *http.Request) error {
 		}
 	}
 	if s.opts.Explain != nil {
-		out.Lines = s.opts.Explain(e)
+		if out.Lines, err = s.opts.Explain(r.Context(), e); err != nil {
+			return fmt.Errorf("explain the cost: %w", err)
+		}
 	}
 	if s.billing != nil {
 		if out.Billing, err = s.billing.event(r.Context(), s.opts.Org, e); err != nil {

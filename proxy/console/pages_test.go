@@ -291,8 +291,8 @@ func TestEvents_pages(t *testing.T) {
 func TestEvent(t *testing.T) {
 	t.Parallel()
 	o, keys := busy(t, func(c *console.Options) {
-		c.Explain = func(*metering.Event) []console.Line {
-			return []console.Line{{Item: "input", Quantity: "758", Price: "0.15", Per: 1_000_000, Rate: "rate-1", Amount: metering.Cost{Micros: 113, Picos: 700_000}}}
+		c.Explain = func(context.Context, *metering.Event) ([]console.Line, error) {
+			return []console.Line{{Item: "input", Quantity: "758", Price: "0.15", Per: 1_000_000, Rate: "rate-1", Amount: metering.Cost{Micros: 113, Picos: 700_000}}}, nil
 		}
 	})
 	e := o.call(keys[0], time.Minute, "gpt-4o-mini", 1010, 100, metering.Cost{Micros: 182, Picos: 1})

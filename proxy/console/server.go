@@ -37,7 +37,7 @@ type Options struct {
 	// Upstreams lists what the data plane forwards to.
 	Upstreams func() []Upstream
 	// Explain breaks the cost of an event down to the prices that made it.
-	Explain func(*metering.Event) []Line
+	Explain func(context.Context, *metering.Event) ([]Line, error)
 	// Doctor runs the checks of `weir doctor`.
 	Doctor func(ctx context.Context, org string) []Check
 	// PortalLink makes a one-use link to the customer's portal.
@@ -69,7 +69,8 @@ type Line struct {
 	Quantity string        // exact decimal
 	Price    string        // US dollars for Per units, exact decimal
 	Per      int64         // 1000000 for tokens
-	Rate     string        // id of the rate in the price book
+	Multiply []string      // exact decimals, of the modifiers
+	Rate     string        // id of the rate in the price book, and behind it those of its modifiers
 	Amount   metering.Cost // US dollars
 }
 
