@@ -1,10 +1,7 @@
 package pricebook_test
 
 import (
-	"encoding/csv"
-	"io"
 	"math/big"
-	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -73,10 +70,14 @@ func TestBook_Find(t *testing.T) {
 	f("google", "gemini-2.5-pro-preview-05-06", "", "model: gemini-2.5-pro-preview-05-06")
 	f("google", "models/gemini-2.5-pro", "", "model: models/gemini-2.5-pro")
 	f("google", "gpt-4o", "", "model: gpt-4o")
-	f("vertex", "claude-sonnet-4-5", "", "model: claude-sonnet-4-5")
+	f("vertex", "claude-sonnet-4-5", "claude-sonnet-4-5", "") // its own price, and not Anthropic's
+	f("vertex", "claude-3-haiku", "", "model: claude-3-haiku")
 	f("azure_openai", "gpt-4o-2024-05-13", "", "model: gpt-4o-2024-05-13")
 	f("azure_openai", "our-deployment", "", "model: our-deployment")
-	f("openai", "ft:gpt-4o-2024-08-06:acme::abc", "", "model: ft:gpt-4o-2024-08-06:acme::abc")
+	f("openai", "ft:gpt-4o-2024-08-06:acme::abc", "ft:gpt-4o", "")
+	f("openai", "ft:gpt-4o-2024-05-13:acme::abc", "", "model: ft:gpt-4o-2024-05-13:acme::abc")
+	f("bedrock", "eu.anthropic.claude-sonnet-4-6", "eu.anthropic.claude-sonnet-4-6", "") // a price of its own
+	f("bedrock", "apac.anthropic.claude-sonnet-4-6", "anthropic.claude-sonnet-4-6", "")
 	f("openai", "", "", "model: none was named")
 	f("gemini", "gemini-2.5-pro", "", "provider: gemini") // a preset's name, not a provider's
 	f("", "gpt-4o", "", "provider: ")
@@ -87,29 +88,30 @@ func TestBook_Find(t *testing.T) {
 func TestPrice_time(t *testing.T) {
 	t.Parallel()
 	b := embedded(t)
-	f := func(provider, model, when, wantFrom, wantReason string) {
+	f := func(provider, model, when, wantRate, want string) {
 		t.Helper()
-		e := call(t, provider, model, map[string]int64{"input": 1})
+		e := call(t, provider, model, map[string]int64{"input": 1_000_000})
 		e.At = at(t, when)
 		b.Price(e)
-		from := ""
-		if len(e.Rates) == 1 {
-			from = e.Rates[0]
-		}
-		if e.CostReason != wantReason || (from == "") != (wantReason != "") || !strings.Contains(from, wantFrom) {
-			t.Errorf("%s at %s: %s, %q; want from %q, %q", model, when, from, e.CostReason, wantFrom, wantReason)
+		if got := outcome(e); got != want || !strings.Contains(strings.Join(e.Rates, ","), wantRate) {
+			t.Errorf("%s at %s: %s by %v; want %s by %q", model, when, got, e.Rates, want, wantRate)
 		}
 	}
-	f("openai", "gpt-5.6-luna", "2026-07-08T23:59:59.999999Z", "", "condition: no price of input of gpt-5.6-luna was in force at 2026-07-08T23:59:59Z")
-	f("openai", "gpt-5.6-luna", "2026-07-29T23:59:59.999999Z", "@2026-07-09/", "")
-	f("openai", "gpt-5.6-luna", "2026-07-30T00:00:00Z", "@2026-07-30/", "")
-	f("deepseek", "deepseek-v4-pro", "2026-08-16T15:59:59.999999Z", "", "")
-	f("deepseek", "deepseek-v4-pro", "2026-08-16T16:00:00Z", "", "condition: time of day, holidays excluded")
-	f("openai", "gpt-5.6", "2026-11-21T23:59:59Z", "@2026-08-21/", "")
-	f("openai", "gpt-5.6", "2026-11-22", "", "condition: a promotional price that was assured through 2026-11-21 only")
-	f("google", "gemini-3.6-flash", "2027-01-01", "", "condition: the price announced for this date is not confirmed")
-	f("mistral", "mistral-small-latest", "2026-11-20", "", "ambiguous: sources give 0.1/0.3, 0.15/0.6 and 0.06/0.18")
-	f("perplexity", "sonar", "2026-11-20", "", "condition: a request fee for each call by context size")
+	f("openai", "gpt-5.6-luna", "2026-07-08T23:59:59.999999Z", "", "unpriced condition: no price of input of gpt-5.6-luna was in force at 2026-07-08T23:59:59Z")
+	f("openai", "gpt-5.6-luna", "2026-07-29T23:59:59.999999Z", "@2026-07-09/input>272000", "exact 2")
+	f("openai", "gpt-5.6-luna", "2026-07-30T00:00:00Z", "@2026-07-30/input>272000", "exact 0.4")
+	f("deepseek", "deepseek-v4-pro", "2026-08-16T15:59:59.999999Z", "v4-pro/input", "exact 0.435")
+	f("deepseek", "deepseek-v4-pro", "2026-08-16T16:00:00Z", "", "exact 0.66") // a Sunday
+	f("deepseek", "deepseek-v4-pro", "2026-08-17T00:59:59Z", "", "exact 0.66")
+	f("deepseek", "deepseek-v4-pro", "2026-08-17T01:00:00Z", "+calendar=deepseek-peak", "provisional 1.32 calendar: holidays of deepseek-peak are not known from 2026-08-16 on")
+	f("deepseek", "deepseek-v4-flash", "2026-08-22T01:00:00Z", "+calendar=deepseek-peak-daily", "exact 0.44") // a Saturday
+	f("deepseek", "deepseek-v4-flash", "2026-09-10T00:00:00Z", "deepseek-flash@2026-09-10", "exact 0.15")       // the name means another model
+	f("openai", "gpt-5.6", "2026-11-21T23:59:59Z", "@2026-08-21/", "exact 8")
+	f("openai", "gpt-5.6", "2026-11-22", "@2026-08-21/", "provisional 8 rate: openai/gpt-5.6-sol@2026-08-21/input>272000 was assured until 2026-11-22 only")
+	f("google", "gemini-3.6-flash", "2026-12-31T23:59:59Z", "", "exact 0.75")
+	f("google", "gemini-3.6-flash", "2027-01-01", "", "provisional 1.5 rate: google/gemini-3.6-flash@2027-01-01/input.* was announced, and has not been confirmed since")
+	f("mistral", "mistral-small-latest", "2026-11-20", "", "unpriced ambiguous: sources give 0.1/0.3, 0.15/0.6 and 0.06/0.18")
+	f("perplexity", "sonar", "2026-11-20", "", "unpriced condition: context_size is not said")
 }
 
 // TestBook_Find_allocations: finding a price leaves no garbage.
@@ -140,65 +142,45 @@ func BenchmarkBook_Find(b *testing.B) {
 	}
 }
 
-// record is a line of the embedded file, read without the package.
-type record struct {
-	provider, model, aliases, from, tier, above string
-	prices                                      map[string]*big.Rat
-}
-
-func records(t *testing.T) []record {
-	t.Helper()
-	f, err := os.Open("prices.csv")
-	if err != nil {
-		t.Fatal(err)
-	}
-	r := csv.NewReader(f)
-	r.Comment = '#'
-	var out []record
-	for {
-		fields, err := r.Read()
-		if err == io.EOF {
-			break
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-		if fields[0] == "provider" {
-			continue
-		}
-		rec := record{fields[0], fields[1], fields[2], fields[4], fields[6], fields[7], map[string]*big.Rat{}}
-		for pair := range strings.FieldsSeq(fields[8]) {
-			class, price, _ := strings.Cut(pair, "=")
-			rec.prices[strings.TrimSuffix(class, ".*")] = dollars(t, price)
-		}
-		out = append(out, rec)
-	}
-	if err := f.Close(); err != nil {
-		t.Fatal(err)
-	}
-	return out
-}
-
 // TestEmbedded_plausible looks for slips of the kinds that catalogues have:
 // cached input dearer than fresh, writes cheaper, input and output swapped, a
 // long prompt or a tier at odds with the standard price, a provider that no
-// preset has.
+// preset has, a rate nobody is named for.
 func TestEmbedded_plausible(t *testing.T) {
 	t.Parallel()
-	presets := config.Presets()
-	known := make([]string, 0, len(presets))
-	for _, p := range presets {
+	var known []string
+	for _, p := range config.Presets() {
 		known = append(known, p.Provider)
 	}
-	base := map[string]record{}
-	for _, r := range records(t) {
-		name := r.provider + "/" + r.model + "@" + r.from
-		if !slices.Contains(known, r.provider) {
-			t.Errorf("%s: no preset has this provider", name)
+	layers, err := pricebook.Embedded()
+	if err != nil {
+		t.Fatal(err)
+	}
+	type key struct{ sku, when string } // and the instant from which it holds
+	prices := map[key]map[string]*big.Rat{}
+	for _, l := range layers {
+		for _, r := range l.Rates {
+			if !slices.Contains(known, r.Provider) {
+				t.Errorf("%s: no preset has this provider", r.ID)
+			}
+			if len(r.Sources) == 0 {
+				t.Errorf("%s has no source", r.ID)
+			}
+			if r.Price == nil || r.When.Volume != nil {
+				continue
+			}
+			k := key{r.Provider + "/" + r.SKU + "@" + r.From.String(), r.When.Key()}
+			if prices[k] == nil {
+				prices[k] = map[string]*big.Rat{}
+			}
+			prices[k][strings.TrimSuffix(r.Meter, ".*")] = dollars(t, *r.Price)
 		}
+	}
+	models := 0
+	for k, p := range prices {
 		atMost := func(a, b string) {
-			if x, y := r.prices[a], r.prices[b]; x != nil && y != nil && x.Cmp(y) > 0 {
-				t.Errorf("%s%s%s: %s costs more than %s", name, r.tier, r.above, a, b)
+			if x, y := p[a], p[b]; x != nil && y != nil && x.Cmp(y) > 0 {
+				t.Errorf("%s%s: %s costs more than %s", k.sku, k.when, a, b)
 			}
 		}
 		atMost("cache_read", "input")
@@ -206,30 +188,32 @@ func TestEmbedded_plausible(t *testing.T) {
 		atMost("input", "cache_write_5m")
 		atMost("input", "cache_write_30m")
 		atMost("cache_write_5m", "cache_write_1h")
-		if out := r.prices["output"]; out != nil && out.Sign() > 0 {
+		if out := p["output"]; out != nil && out.Sign() > 0 {
 			atMost("input", "output")
 		}
-		if r.tier == "" && r.above == "" {
-			base[name] = r
+		if k.when == "" {
+			models++
+		}
+		if tier := strings.TrimPrefix(k.when, "+"); tier != "batch" && tier != "flex" && tier != "priority" && !strings.HasPrefix(k.when, ">") {
 			continue
 		}
-		for class, price := range r.prices {
-			standard := base[name].prices[class]
+		for class, price := range p {
+			standard := prices[key{k.sku, ""}][class]
 			if standard == nil {
-				standard = base[name].prices[strings.TrimSuffix(class, "."+class[strings.LastIndex(class, ".")+1:])]
+				standard = prices[key{k.sku, ""}][strings.TrimSuffix(class, "."+class[strings.LastIndex(class, ".")+1:])]
 			}
 			if standard == nil {
-				t.Errorf("%s: %s has a price under a condition only", name, class)
+				t.Errorf("%s%s: %s has a price under a condition only", k.sku, k.when, class)
 				continue
 			}
-			cheaper := r.tier == "batch" || r.tier == "flex"
+			cheaper := k.when == "+batch" || k.when == "+flex"
 			if c := price.Cmp(standard); standard.Sign() > 0 && (c == 0 || (c < 0) != cheaper) {
-				t.Errorf("%s %s%s: %s is %s, standard %s", name, r.tier, r.above, class, price.FloatString(6), standard.FloatString(6))
+				t.Errorf("%s%s: %s is %s, standard %s", k.sku, k.when, class, price.FloatString(6), standard.FloatString(6))
 			}
 		}
 	}
-	if len(base) < 200 {
-		t.Errorf("the book has only %d models", len(base))
+	if models < 600 {
+		t.Errorf("the book has only %d models", models)
 	}
 }
 

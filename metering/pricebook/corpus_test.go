@@ -144,10 +144,15 @@ func TestCorpus(t *testing.T) {
 		}
 		covered(t, id, e, b.Explain(e))
 		if e.Usage.StatedCost != nil {
-			if said := stated(t, e.Usage.StatedCost); said.Cmp(dollars(t, e.Cost.String())) != 0 {
+			said := stated(t, e.Usage.StatedCost)
+			switch same := said.Cmp(dollars(t, e.Cost.String())) == 0; {
+			case same:
+				equal++
+			case e.CostState == metering.CostExact && said.Sign() > 0:
 				t.Errorf("%s: %s says %s usd, we say %s", id, e.Provider, said.FloatString(12), e.Cost)
+			default:
+				t.Logf("%s: %s says %s usd, we say %s, %s %s", id, e.Provider, said.FloatString(12), e.Cost, e.CostState, e.CostReason)
 			}
-			equal++
 		}
 	}
 	// What xAI states of five calls is the one price that is not a catalogue's.

@@ -233,8 +233,15 @@ func (c *charge) quantities(s *sku, f facts) string {
 			return reason
 		}
 	}
+	// A fee for the call as such, as Perplexity has it.
+	if m := s.meterOf(perCall); m != nil && u.State != metering.UsageNone {
+		return c.item(s, m, perCall, metering.NumberOf(1), &f, 0)
+	}
 	return ""
 }
+
+// perCall is the meter of a fee for each call. No dialect counts it.
+const perCall = "request"
 
 // add charges one quantity; false if the numbers are absurd.
 func (c *charge) add(item string, n metering.Number, r *rate, mods []*modifier) bool {

@@ -205,8 +205,9 @@ func TestPrice_condition(t *testing.T) {
 	f("", `{"input_tokens":1000}`, "0.005")
 	f("not_available", ``, "0.005")
 	f("global", `{"speed":"standard"}`, "0.005")
-	f("us", ``, "condition: region us")
-	f("", `{"speed": "fast"}`, "condition: speed fast")
+	f("us", ``, "0.0055")
+	f("eu", ``, "condition: region eu")
+	f("", `{"speed": "fast"}`, "0.01")
 	f("", `{"speed": 2}`, "condition: speed 2")
 	f("", `{"trafficType":"ON_DEMAND"}`, "0.005")
 	f("", `{"trafficType":1}`, "0.005")
@@ -289,7 +290,8 @@ func TestPrice_fees(t *testing.T) {
 	f("openai", "gpt-4o-mini", "meter: web_search_call.search", "web_search_call=1", "web_search_call.search=1")
 	f("openai", "gpt-4o", "0.005", "file_search_call=1")
 	f("openai", "gpt-4o", "meter: code_interpreter_call", "code_interpreter_call=1")
-	f("google", "gemini-2.5-flash", "meter: grounded", "grounded=1") // so many a day are free
+	f("google", "gemini-2.5-flash", "0.0353", "grounded=1", "web_search_queries=3") // provisionally: so many a day are free
+	f("google", "gemini-3-flash-preview", "0.0425", "grounded=1", "web_search_queries=3")
 	f("openai", "gpt-4o", "0.00375", "file_search_call=0.5")
 	f("openai", "gpt-4o", "usage: file_search_call is out of range", "file_search_call=-1")
 	f("google", "gemini-2.5-flash", "meter: images", "images=1")
@@ -334,8 +336,8 @@ func TestPrice_pinned(t *testing.T) {
 		t.Fatalf("the price is %s %s", e.CostState, e.CostReason)
 	}
 	e.At = at(t, "2026-11-23") // it was assured until the day before
-	if b.Price(e); e.CostState != metering.CostUnpriced {
-		t.Fatalf("the later price is %s: the test needs an instant without one", e.CostState)
+	if b.Price(e); e.CostState != metering.CostProvisional {
+		t.Fatalf("the later price is %s: the test needs an instant when it is not certain", e.CostState)
 	}
 	e.PricedAt = at(t, "2026-11-20")
 	if b.Price(e); e.CostState != metering.CostExact || e.Cost != want {

@@ -181,7 +181,7 @@ func TestExplain(t *testing.T) {
 		{Item: "input", Quantity: metering.NumberOf(1), Price: "3", Per: 1_000_000, Rate: "anthropic/claude-sonnet-4-5@2025-09-29/input", Amount: metering.Cost{Micros: 3}},
 		{Item: "cache_write_1h", Quantity: metering.NumberOf(10), Price: "6", Per: 1_000_000, Rate: "anthropic/claude-sonnet-4-5@2025-09-29/cache_write_1h", Amount: metering.Cost{Micros: 60}},
 		{Item: "output", Quantity: metering.NumberOf(100), Price: "15", Per: 1_000_000, Rate: "anthropic/claude-sonnet-4-5@2025-09-29/output", Amount: metering.Cost{Micros: 1500}},
-		{Item: "web_search_requests", Quantity: metering.NumberOf(2), Price: "10", Per: 1000, Rate: "anthropic/*/web_search_requests+any=tier,region,endpoint,speed", Amount: metering.Cost{Micros: 20_000}},
+		{Item: "web_search_requests", Quantity: metering.NumberOf(2), Price: "10", Per: 1000, Rate: "overlay:anthropic/*/web_search_requests+any=tier,region,endpoint,speed", Amount: metering.Cost{Micros: 20_000}},
 	}
 	if diff := cmp.Diff(want, b.Explain(e)); diff != "" {
 		t.Errorf("lines (-want +got)\n%s", diff)

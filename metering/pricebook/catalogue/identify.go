@@ -18,7 +18,10 @@ func (r *Rate) Identify(l Level) string {
 func (m *Modifier) Identify(l Level) string {
 	skus := Any
 	if len(m.SKUs) > 0 {
-		skus = strings.Join(m.SKUs, ",")
+		skus = m.SKUs[0]
+	}
+	if more := len(m.SKUs) - 1; more > 0 {
+		skus += ",+" + strconv.Itoa(more)
 	}
 	return origin(l) + m.Provider + "/" + skus + since(m.From) + "/x" + m.Multiply + m.When.Key()
 }
