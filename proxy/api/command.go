@@ -79,6 +79,7 @@ type Commands struct {
 	Subscription SubscriptionCmd `cmd:"" help:"Subscriptions: which customer has which product, and where its periods are cut."`
 	Credit       CreditCmd       `cmd:"" help:"Prepaid credit of customers."`
 	Invoice      InvoiceCmd      `cmd:"" help:"Invoices, what is due of them, and the proof of every figure."`
+	Pricebook    PricebookCmd    `cmd:"" help:"What providers charge: prices in layers, and what a call would cost."`
 	Margin       MarginCmd       `cmd:"" help:"What was earned and what it cost, by customer, product, day or model."`
 	Portal       PortalCmd       `cmd:"" help:"The customers' own pages."`
 	Console      ConsoleCmd      `cmd:"" help:"The operators' pages."`

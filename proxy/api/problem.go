@@ -62,6 +62,7 @@ const (
 	CodeNoCard           = "no_card_on_file"
 	CodeSandboxOnly      = "sandbox_only"
 	CodeAbsent           = "not_configured"
+	CodePrices           = "prices_refused"
 )
 
 // titles are what people read; a code without one would be a bug that the table
@@ -102,6 +103,8 @@ func title(code string) string {
 		return "Only a sandbox does this"
 	case CodeAbsent:
 		return "This server is not set up for it"
+	case CodePrices:
+		return "The prices do not make a book"
 	default:
 		return "Something went wrong here"
 	}
@@ -111,7 +114,7 @@ func status(code string) int {
 	switch code {
 	case CodeMalformed:
 		return http.StatusBadRequest
-	case CodeInvalid, CodeKeyReused:
+	case CodeInvalid, CodeKeyReused, CodePrices:
 		return http.StatusUnprocessableEntity
 	case CodeTooLarge:
 		return http.StatusRequestEntityTooLarge

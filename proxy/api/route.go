@@ -2,6 +2,7 @@ package api
 
 import (
 	"net/http"
+	"slices"
 	"time"
 )
 
@@ -40,7 +41,7 @@ func (r Route) timeout() time.Duration {
 }
 
 // Routes is the whole API.
-func Routes() []Route { return append(meteringRoutes(), billingRoutes()...) }
+func Routes() []Route { return slices.Concat(meteringRoutes(), priceRoutes(), billingRoutes()) }
 
 // meteringRoutes are the routes about what was used and by whom.
 func meteringRoutes() []Route {

@@ -63,6 +63,9 @@ type Options struct {
 	// Billing is what the routes about money work with; nil: this server does not
 	// bill.
 	Billing *Billing
+	// Prices are what the routes about the price book work with; nil: it cannot be
+	// asked or changed.
+	Prices *Prices
 	// Clock is the time of a sandbox, which Now reads too; nil: this is none.
 	Clock SandboxClock
 	// PortalLink makes a short-lived link to the portal of a customer; nil: there
@@ -99,7 +102,7 @@ func New(o Options) (*Server, error) {
 	if o.Store == nil || o.Ring == nil || o.MintKey == nil || o.MintToken == nil {
 		return nil, errors.New("api: store, ring and the minting of keys and tokens are required")
 	}
-	if err := o.Billing.validate(); err != nil {
+	if err := errors.Join(o.Billing.validate(), o.Prices.validate()); err != nil {
 		return nil, err
 	}
 	if o.Logger == nil {
