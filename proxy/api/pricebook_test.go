@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -50,7 +51,7 @@ func newPrices(t *testing.T, store *sqlstore.Store) *api.Prices {
 		if err != nil {
 			return err
 		}
-		if err := store.KeepPriceBook(ctx, metering.DefaultOrg, book.Version(), book.Layers(), 1); err != nil {
+		if err := store.KeepPriceBook(ctx, metering.DefaultOrg, book.Version(), book.Layers(), metering.MicrosOf(time.Now())); err != nil {
 			return err
 		}
 		if shelf == nil {
