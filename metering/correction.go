@@ -31,8 +31,16 @@ func Correction(id ID, e *Event, before []*Event, target *Event, supersedes bool
 		}
 		stands = stands && have.Usage.State != UsageCorrection
 	}
-	if target.costKnown() {
+	switch had, has := CostStands(e, before) != CostUnpriced, target.costKnown(); {
+	case has && had:
 		c.Cost = cost
+	case has:
+		c.Cost, c.CostState = cost, CostPriced
+		if target.CostState != CostProvisional {
+			c.CostReason = ""
+		}
+	case had:
+		c.Cost, c.CostState = cost, CostWithdrawn
 	}
 	u.Input, u.Output = u.Tokens.Input(), u.Tokens.Output()
 	u.State = UsageAdjustment
@@ -40,6 +48,38 @@ func Correction(id ID, e *Event, before []*Event, target *Event, supersedes bool
 		u.State = UsageCorrection
 	}
 	return c, nil
+}
+
+// CostStands is what the cost of an event is worth after its corrections, of which
+// the latest decides.
+func CostStands(e *Event, corrections []*Event) CostState {
+	state := e.CostState
+	for _, c := range corrections {
+		switch c.CostState {
+		case CostPriced:
+			state = CostExact
+			if c.CostReason != "" {
+				state = CostProvisional
+			}
+		case CostWithdrawn, CostUnpriced, CostUnrated:
+			state = CostUnpriced
+		default:
+			state = c.CostState
+		}
+	}
+	if state == CostUnrated {
+		return CostUnpriced
+	}
+	return state
+}
+
+// PoolUse is what the settled cost of an event takes from a pool of volume, such
+// as a free allowance, in the window that began at Since.
+type PoolUse struct {
+	Pool   string
+	Since  Micros
+	Before Number // what had been used
+	Units  Number // what this event uses
 }
 
 // Corrects reports whether the numbers are a difference to those of another

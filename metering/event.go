@@ -82,6 +82,11 @@ const (
 	// CostUnpriced: there is no price, CostReason says what is missing, and the
 	// cost is not zero but unknown.
 	CostUnpriced CostState = "unpriced"
+	// CostPriced: of a correction whose event had no cost, which it has now.
+	// CostReason says why that is not certain, if it is not.
+	CostPriced CostState = "priced"
+	// CostWithdrawn: of a correction whose event had a cost, which it has no more.
+	CostWithdrawn CostState = "withdrawn"
 )
 
 // Event is the immutable record of one finished exchange, or of usage that

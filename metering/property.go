@@ -201,7 +201,7 @@ func (t *Tokens) sum(in func(Cell) bool) int64 {
 // costKnown reports whether the cost is worth anything as a number.
 func (e *Event) costKnown() bool {
 	switch e.CostState {
-	case CostExact, CostProvisional, CostFree, CostStated:
+	case CostExact, CostProvisional, CostFree, CostStated, CostPriced, CostWithdrawn:
 		return true
 	default:
 		return false

@@ -105,7 +105,7 @@ func TestPrice_time(t *testing.T) {
 	f("deepseek", "deepseek-v4-pro", "2026-08-17T00:59:59Z", "", "exact 0.66")
 	f("deepseek", "deepseek-v4-pro", "2026-08-17T01:00:00Z", "+calendar=deepseek-peak", "provisional 1.32 calendar: holidays of deepseek-peak are not known from 2026-08-16 on")
 	f("deepseek", "deepseek-v4-flash", "2026-08-22T01:00:00Z", "+calendar=deepseek-peak-daily", "exact 0.44") // a Saturday
-	f("deepseek", "deepseek-v4-flash", "2026-09-10T00:00:00Z", "deepseek-flash@2026-09-10", "exact 0.15")       // the name means another model
+	f("deepseek", "deepseek-v4-flash", "2026-09-10T00:00:00Z", "deepseek-flash@2026-09-10", "exact 0.15")     // the name means another model
 	f("openai", "gpt-5.6", "2026-11-21T23:59:59Z", "@2026-08-21/", "exact 8")
 	f("openai", "gpt-5.6", "2026-11-22", "@2026-08-21/", "provisional 8 rate: openai/gpt-5.6-sol@2026-08-21/input>272000 was assured until 2026-11-22 only")
 	f("google", "gemini-3.6-flash", "2026-12-31T23:59:59Z", "", "exact 0.75")

@@ -44,6 +44,13 @@ func (s *Store) Corrections(ctx context.Context, org string, of metering.ID) (li
 // before others of the same event, and adds it to everything that adds up, once.
 // metering.ErrConflict says that somebody else has corrected the event meanwhile.
 func (s *Store) Correct(ctx context.Context, c *metering.Event, before int, content []byte) error {
+	return s.CorrectUsing(ctx, c, before, content, nil)
+}
+
+// CorrectUsing is Correct of a cost that depends on what was used of pools before:
+// in the same step the pools have been used by as much more. metering.ErrConflict
+// also says that a pool stands otherwise than was supposed.
+func (s *Store) CorrectUsing(ctx context.Context, c *metering.Event, before int, content []byte, uses []metering.PoolUse) error {
 	err := s.write(ctx, "correct an event", func(tx querier) error {
 		n, err := tx.Exec(ctx, `INSERT INTO corrections (org_id, event, n, id, content) VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING`,
 			c.Org, s.uid(c.Corrects), int64(before+1), s.uid(c.ID), content)
@@ -58,7 +65,15 @@ func (s *Store) Correct(ctx context.Context, c *metering.Event, before int, cont
 			}
 			return errors.Join(err, fmt.Errorf("event %s: %w", c.Corrects, metering.ErrConflict))
 		}
-		return s.insert(ctx, tx, []*metering.Event{c}, 0)
+		if err := s.insert(ctx, tx, []*metering.Event{c}, 0); err != nil {
+			return err
+		}
+		for _, u := range uses {
+			if err := usePool(ctx, tx, c.Org, u); err != nil {
+				return err
+			}
+		}
+		return s.settle(ctx, tx, c)
 	})
 	if err != nil {
 		return fmt.Errorf("correct event %s: %w", c.Corrects, err)

@@ -46,7 +46,8 @@ func eventSums() string {
 	return strings.Join(append(parts,
 		summed("micros"), summed("picos"), summed("COALESCE(micros, 0) * 1000 + (COALESCE(picos, 0) + 999) / 1000"),
 		summed("CASE WHEN usage_state IN ('partial', 'estimated', 'unknown') THEN 1 WHEN usage_state = 'correction' THEN -1 ELSE 0 END"),
-		summed("CASE WHEN cost_state IN ('', 'unpriced') THEN 1 ELSE 0 END"),
+		summed("CASE WHEN usage_state IN ('correction', 'adjustment') THEN CASE cost_state WHEN 'priced' THEN -1 WHEN 'withdrawn' THEN 1 ELSE 0 END "+
+			"WHEN cost_state IN ('', 'unpriced') THEN 1 ELSE 0 END"),
 		summed("CASE WHEN raw AND NOT metered THEN 1 ELSE 0 END")), ", ")
 }
 
@@ -58,9 +59,8 @@ func sumsOf(e *metering.Event) sums {
 		cost := e.Cost.Normal()
 		out[sumMicros], out[sumPicos] = cost.Micros, cost.Picos
 		out[sumNanos] = cost.Micros*1000 + (cost.Picos+999)/1000
-	} else {
-		out[sumUnpriced] = 1
 	}
+	out[sumUnpriced] = unpricedBy(e)
 	switch {
 	case e.Estimated():
 		out[sumEstimated] = 1
@@ -74,6 +74,17 @@ func sumsOf(e *metering.Event) sums {
 		out[sumUnmetered] = 1
 	}
 	return out
+}
+
+// unpricedBy is by how many an event changes the number of those without a cost.
+func unpricedBy(e *metering.Event) int64 {
+	switch corrects := e.Usage.State.Corrects(); {
+	case corrects && e.CostState == metering.CostPriced:
+		return -1
+	case corrects && e.CostState == metering.CostWithdrawn, !corrects && !priced(e):
+		return 1
+	}
+	return 0
 }
 
 func (s *sums) add(o *sums) {

@@ -1,0 +1,23 @@
+-- +goose Up
+-- Events whose cost is unknown or not certain, until it is: what is to be priced
+-- again when prices change, and nothing else has to be looked through for it.
+CREATE TABLE unsettled_costs (
+    org_id TEXT   NOT NULL,
+    at     BIGINT NOT NULL,
+    event  BLOB NOT NULL,
+    PRIMARY KEY (org_id, at, event)
+);
+
+-- How much of each pool of volume the settled events of a window have used.
+CREATE TABLE price_pools (
+    org_id  TEXT   NOT NULL,
+    pool    TEXT   NOT NULL,
+    since   BIGINT NOT NULL,
+    units   BIGINT NOT NULL,
+    picos   BIGINT NOT NULL,
+    PRIMARY KEY (org_id, pool, since)
+);
+
+-- +goose Down
+DROP TABLE price_pools;
+DROP TABLE unsettled_costs;
