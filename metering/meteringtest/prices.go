@@ -301,7 +301,7 @@ func bookLife(t *priceTest) {
 	embedded, overlay := t.priced(catalogue.Embedded, "1", "m"), t.priced(catalogue.Overlay, "2", "m")
 	sync := t.priced(catalogue.Synced, "3", "m")
 	t.keep(t, sync, 0, 1)
-	layers := []*catalogue.Layer{embedded, sync, overlay}
+	layers := []*catalogue.Layer{embedded, sync, overlay, t.priced(catalogue.File, "5", "m")}
 	t.must(t.KeepPriceBook(ctx, home, "b1", layers, noon))
 	t.must(t.other.KeepPriceBook(ctx, home, "b1", layers, noon+5)) // a second replica begins to use it
 	t.want("other layers under the version", t.KeepPriceBook(ctx, home, "b1", layers[:2], noon), metering.ErrConflict)
@@ -312,7 +312,7 @@ func bookLife(t *priceTest) {
 	got, err := t.other.PriceBook(ctx, home, "b1")
 	t.must(err)
 	t.same("the first book, though a layer has moved on", got, layers)
-	first := catalogue.UsedBook{Version: "b1", FirstUsed: noon, Layers: []catalogue.Ref{embedded.Ref(), sync.Ref(), overlay.Ref()}}
+	first := catalogue.UsedBook{Version: "b1", FirstUsed: noon, Layers: []catalogue.Ref{embedded.Ref(), sync.Ref(), overlay.Ref(), layers[3].Ref()}}
 	used, err := t.UsedBook(ctx, home, "b1")
 	t.must(err)
 	t.same("what it consists of", used, first)
@@ -324,6 +324,9 @@ func bookLife(t *priceTest) {
 	books, err = t.UsedBooks(ctx, home, second, 10)
 	t.must(err)
 	t.same("books after the first page", books, []catalogue.UsedBook{first})
+	own, err := t.PriceLayers(ctx, home)
+	t.must(err)
+	t.same("layers that are in the database alone", own, []*catalogue.Layer{later})
 	history, err := t.LayerHistory(ctx, home, catalogue.Embedded, 0, 10)
 	t.must(err)
 	if len(history) != 1 || history[0].Version != embedded.Version {

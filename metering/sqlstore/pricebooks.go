@@ -15,7 +15,7 @@ import (
 
 // KeepPriceBook remembers which layers a book consists of, low to high, so that
 // the events it priced can be explained for ever; to say it again changes
-// nothing. Layers that the program ships are kept with it. Any other has to be
+// nothing. Layers of the program and of its file are kept with it. Any other has to be
 // kept already, ErrInvalid otherwise: nobody made it the content of its layer.
 // ErrConflict says that the version is that of other layers.
 func (s *Store) KeepPriceBook(ctx context.Context, org, version string, layers []*catalogue.Layer, at metering.Micros) error {
@@ -39,7 +39,7 @@ func (s *Store) KeepPriceBook(ctx context.Context, org, version string, layers [
 	}
 	rows := make([]*layerRow, 0, len(layers))
 	for _, l := range layers {
-		row, err := newLayerRow(org, l, at, "shipped with the program")
+		row, err := newLayerRow(org, l, at, "of the program or its file")
 		if err != nil {
 			return fmt.Errorf("%s: layer %s: %w", what, l.Ref(), err)
 		}

@@ -201,7 +201,7 @@ func (s *Store) LatestLayer(ctx context.Context, org string, level catalogue.Lev
 
 // PriceLayers returns the content in force of each layer that is kept in the
 // database alone, low to high: what was synced, the operator's and the
-// account's. Those that the program ships are its own.
+// account's. Those that the program ships, or its file has, are its own.
 func (s *Store) PriceLayers(ctx context.Context, org string) ([]*catalogue.Layer, error) {
 	var layers []*catalogue.Layer
 	err := s.snapshot(ctx, "read the price layers", func(q querier) error {

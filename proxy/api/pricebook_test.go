@@ -1,18 +1,18 @@
 package api_test
 
 import (
-	"context"
 	"errors"
+	"log/slog"
 	"net/http"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/weirhq/weir/metering"
-	"github.com/weirhq/weir/metering/pricebook"
+	"github.com/weirhq/weir/metering/keyring"
 	"github.com/weirhq/weir/metering/pricebook/catalogue"
+	"github.com/weirhq/weir/metering/pricebook/refresh"
 	"github.com/weirhq/weir/metering/sqlstore"
 	"github.com/weirhq/weir/proxy/api"
 )
@@ -41,29 +41,11 @@ func newPrices(t *testing.T, store *sqlstore.Store) *api.Prices {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var shelf *pricebook.Shelf
-	load := func(ctx context.Context) error {
-		layers, err := store.PriceLayers(ctx, metering.DefaultOrg)
-		if err != nil {
-			return err
-		}
-		book, err := pricebook.Compile(append(layers, shipped)...)
-		if err != nil {
-			return err
-		}
-		if err := store.KeepPriceBook(ctx, metering.DefaultOrg, book.Version(), book.Layers(), metering.MicrosOf(time.Now())); err != nil {
-			return err
-		}
-		if shelf == nil {
-			shelf = pricebook.NewShelf(book, nil)
-		}
-		shelf.Swap(book)
-		return nil
-	}
-	if err := load(t.Context()); err != nil {
+	books, err := refresh.Open(t.Context(), refresh.Options{Org: metering.DefaultOrg, Shipped: []*catalogue.Layer{shipped}, Store: store, Logger: slog.New(slog.DiscardHandler)})
+	if err != nil {
 		t.Fatal(err)
 	}
-	return &api.Prices{Store: store, Book: func() *pricebook.Book { return shelf.Book() }, Reload: load}
+	return &api.Prices{Store: store, Books: books}
 }
 
 // added is a rate of the model that tests add to.
@@ -276,6 +258,26 @@ func TestPrices_refused(t *testing.T) {
 	for _, path := range []string{"?cursor=x", "?layer=x", "?at=x", "/layers/operator/versions?cursor=x", "/books?cursor=x"} {
 		if status, code, body := s.request(http.MethodGet, "/api/v1/pricebook"+path, "", nil); status != http.StatusUnprocessableEntity || code != api.CodeInvalid {
 			t.Errorf("%s: %d %s", path, status, body)
+		}
+	}
+}
+
+// TestPrices_tenancy: the book is its organisation's, whatever a token may do in
+// another one. S26.
+func TestPrices_tenancy(t *testing.T) {
+	t.Parallel()
+	s := newServer(t)
+	secret, hash, prefix, last4, err := keyring.MintToken()
+	s.must("mint", err)
+	_, err = s.store.CreateToken(t.Context(), metering.AccessToken{Org: "abroad", Hash: hash, Prefix: prefix, Last4: last4, Scopes: []string{"*"}})
+	s.must("create token", err)
+	other := http.Header{"Authorization": {"Bearer " + secret}}
+	for _, r := range api.Routes() {
+		if !strings.HasPrefix(r.Path, "/api/v1/pricebook") {
+			continue
+		}
+		if status, code, body := s.request(r.Method, somePath(r), "", other); status != http.StatusNotImplemented || code != api.CodeAbsent {
+			t.Errorf("%s from another organisation: %d %s", r.Name, status, body)
 		}
 	}
 }

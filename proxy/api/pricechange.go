@@ -46,7 +46,7 @@ func (s *Server) addPrices(c *call) (answer, error) {
 
 // superseding holds that what rows say they supersede is there.
 func (s *Server) superseding(base *catalogue.Layer, rows *catalogue.Rows) error {
-	b := s.opts.Prices.Book()
+	b := s.opts.Prices.book()
 	known := func(id string) bool {
 		_, _, rate := b.Rate(id)
 		_, _, modifier := b.Modifier(id)
@@ -139,7 +139,7 @@ func (s *Server) rate(base *catalogue.Layer, r PriceRemoval) (catalogue.Rate, ca
 			}
 		}
 	}
-	row, level, ok := s.opts.Prices.Book().Rate(r.Rate)
+	row, level, ok := s.opts.Prices.book().Rate(r.Rate)
 	if !ok {
 		return row, level, notFound("rate", r.Rate)
 	}

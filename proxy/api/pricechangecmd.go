@@ -80,7 +80,7 @@ func (c *PriceAdd) read(env *Env) (catalogue.Rows, error) {
 	if err != nil {
 		return catalogue.Rows{}, fmt.Errorf("read %s: %w", c.File, err)
 	}
-	rows, err := rowsOfYAML(text)
+	rows, err := catalogue.DecodeYAML(text)
 	if err != nil {
 		return rows, &UsageError{fmt.Errorf("%s: %w", c.File, err)}
 	}

@@ -28,7 +28,7 @@ type PricebookCmd struct {
 type RateFlags struct {
 	Provider string `help:"Only of this provider."`
 	Model    string `help:"Only of this model: an id that calls use."`
-	Layer    string `enum:",embedded,sync,overlay,operator,account" default:"" help:"Only of this layer: embedded, sync, overlay, operator or account."`
+	Layer    string `enum:",embedded,sync,overlay,file,operator,account" default:"" help:"Only of this layer: embedded, sync, overlay, file, operator or account."`
 	At       string `placeholder:"WHEN" help:"In force at an instant, a date or a span from now. Default: now."`
 }
 
@@ -196,7 +196,7 @@ func printLayerVersions(p *printer, page Page[LayerVersion]) {
 type PriceVersions struct {
 	Common    `embed:""`
 	PageFlags `embed:""`
-	Layer     string `arg:"" help:"embedded, sync, overlay, operator or account."`
+	Layer     string `arg:"" help:"embedded, sync, overlay, file, operator or account."`
 }
 
 // Run runs the command.
@@ -207,7 +207,7 @@ func (c *PriceVersions) Run(ctx context.Context, env *Env) error {
 // PriceExport prints the rows of a layer.
 type PriceExport struct {
 	Common  `embed:""`
-	Layer   string `arg:"" help:"embedded, sync, overlay, operator or account."`
+	Layer   string `arg:"" help:"embedded, sync, overlay, file, operator or account."`
 	Version string `default:"latest" help:"A version of it; latest is the one in use."`
 }
 

@@ -27,7 +27,7 @@ func (c *call) priceQuery() priceQuery {
 	if name := c.query.text("layer", 20); name != "" {
 		level, err := catalogue.ParseLevel(name)
 		if err != nil {
-			c.query.fault("layer", "must be embedded, sync, overlay, operator or account")
+			c.query.fault("layer", "must be embedded, sync, overlay, file, operator or account")
 		}
 		q.layer = &level
 	}
@@ -142,12 +142,12 @@ func pick[T any](c *call, b *pricebook.Book, choose func(pricebook.Entry) (T, bo
 
 // listPrices lists the rates in force.
 func (s *Server) listPrices(c *call) (answer, error) {
-	return pick(c, s.opts.Prices.Book(), func(e pricebook.Entry) (PriceEntry, bool) { return showEntry(e), e.InForce })
+	return pick(c, s.opts.Prices.book(), func(e pricebook.Entry) (PriceEntry, bool) { return showEntry(e), e.InForce })
 }
 
 // listDrift lists the rates that hold over others of lower layers.
 func (s *Server) listDrift(c *call) (answer, error) {
-	b := s.opts.Prices.Book()
+	b := s.opts.Prices.book()
 	return pick(c, b, func(e pricebook.Entry) (Drift, bool) {
 		if e.Over == "" {
 			return Drift{}, false
@@ -166,7 +166,7 @@ func (s *Server) showPrices(c *call) (answer, error) {
 	if at == 0 {
 		at = c.at()
 	}
-	b := s.opts.Prices.Book()
+	b := s.opts.Prices.book()
 	provider, model := c.PathValue("provider"), c.PathValue("model")
 	sku, match, reason := b.Find(provider, model, at)
 	if reason != "" {
@@ -192,7 +192,7 @@ func (s *Server) listPriceLayers(c *call) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	b := s.opts.Prices.Book()
+	b := s.opts.Prices.book()
 	out := Page[LayerVersion]{Items: []LayerVersion{}}
 	for _, l := range b.Layers() {
 		i := slices.IndexFunc(heads, func(k catalogue.Kept) bool { return k.Level == l.Level && k.Version == l.Version })
@@ -231,7 +231,7 @@ func (s *Server) listLayerVersions(c *call) (answer, error) {
 		found = found[:limit]
 		next = strconv.FormatInt(found[limit-1].N, 10)
 	}
-	b := s.opts.Prices.Book()
+	b := s.opts.Prices.book()
 	return ok(page(found, next, func(k catalogue.Kept) LayerVersion { return showKept(k, b) }))
 }
 
@@ -245,7 +245,7 @@ func (s *Server) showLayer(c *call) (answer, error) {
 		return answer{}, err
 	}
 	version := c.PathValue("version")
-	for _, l := range s.opts.Prices.Book().Layers() {
+	for _, l := range s.opts.Prices.book().Layers() {
 		if l.Level == level && (l.Version == version || version == "latest") {
 			return ok(LayerContent{l.Level, l.Version, l.Rows})
 		}
@@ -284,7 +284,7 @@ func (s *Server) listPriceBooks(c *call) (answer, error) {
 		found = found[:limit]
 		next = fmt.Sprintf("%d.%s", found[limit-1].FirstUsed, found[limit-1].Version)
 	}
-	now := s.opts.Prices.Book().Version()
+	now := s.opts.Prices.book().Version()
 	return ok(page(found, next, func(u catalogue.UsedBook) PriceBook {
 		return PriceBook{u.Version, orEmpty(u.Layers), Instant(u.FirstUsed), u.Version == now}
 	}))

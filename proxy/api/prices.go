@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -22,35 +23,47 @@ type PriceStore interface {
 	LatestLayer(ctx context.Context, org string, level catalogue.Level) (*catalogue.Layer, int64, error)
 	LayerHeads(ctx context.Context, org string) ([]catalogue.Kept, error)
 	LayerHistory(ctx context.Context, org string, level catalogue.Level, before int64, limit int) ([]catalogue.Kept, error)
-	// PriceLayers are the contents in force of the layers that no program ships.
-	PriceLayers(ctx context.Context, org string) ([]*catalogue.Layer, error)
-	UsedBook(ctx context.Context, org, version string) (catalogue.UsedBook, error)
 	UsedBooks(ctx context.Context, org string, after catalogue.UsedBook, limit int) ([]catalogue.UsedBook, error)
+}
+
+// Books are the price books of this process.
+type Books interface {
+	// Shelf has the one that prices now.
+	Shelf() *pricebook.Shelf
+	// Trial is the book that the present layers and another content of one would
+	// make.
+	Trial(ctx context.Context, l *catalogue.Layer) (*pricebook.Book, error)
+	// Refresh puts up the book that the layers come to, so that a change prices from
+	// the answer on; other replicas follow by polling.
+	Refresh(ctx context.Context) error
 }
 
 // Prices are what the routes about the price book work with.
 type Prices struct {
+	// Org is the organisation whose book it is: no other can see or change it. Empty:
+	// the default one.
+	Org   string
 	Store PriceStore
-	// Book is the one that prices now.
-	Book func() *pricebook.Book
-	// Reload reads the layers from the database and puts up the book that they come
-	// to, so that a change prices from the answer on; other replicas follow by
-	// polling.
-	Reload func(ctx context.Context) error
+	Books Books
 }
 
 func (p *Prices) validate() error {
-	if p != nil && (p.Store == nil || p.Book == nil || p.Reload == nil) {
-		return errors.New("api: prices need a store, a book and a way to reload it")
+	if p != nil && (p.Store == nil || p.Books == nil) {
+		return errors.New("api: prices need a store and books")
 	}
 	return nil
 }
 
+func (p *Prices) book() *pricebook.Book { return p.Books.Shelf().Book() }
+
 // withBook makes a handler of one that needs the price book.
 func withBook(handle func(*Server, *call) (answer, error)) func(*Server, *call) (answer, error) {
 	return func(s *Server, c *call) (answer, error) {
-		if s.opts.Prices == nil {
+		switch p := s.opts.Prices; {
+		case p == nil:
 			return answer{}, problem(CodeAbsent, "this server has no price book that can be asked")
+		case c.org != cmp.Or(p.Org, metering.DefaultOrg):
+			return answer{}, problem(CodeAbsent, "the price book is another organisation's")
 		}
 		return handle(s, c)
 	}
@@ -158,41 +171,19 @@ func (s *Server) tryAmend(c *call, level catalogue.Level, rows func(*catalogue.L
 		}
 		done.kept = catalogue.Kept{Level: level, N: n, Version: base.Version}
 	} else {
-		if _, err := s.compile(c, next); err != nil {
-			return change{}, err
+		if _, err := p.Books.Trial(c.Context(), next); errors.Is(err, metering.ErrInvalid) {
+			return change{}, refusedPrices(err)
+		} else if err != nil {
+			return change{}, fmt.Errorf("try layer %s: %w", level, err)
 		}
 		if done.kept, err = p.Store.KeepLayer(c.Context(), c.org, next, n, c.at(), note); err != nil {
 			return change{}, fmt.Errorf("keep layer %s: %w", level, err)
 		}
 	}
 	// Also where nothing was added: an earlier request may have died here.
-	if err := p.Reload(c.Context()); err != nil {
+	if err := p.Books.Refresh(c.Context()); err != nil {
 		return change{}, fmt.Errorf("put up the book with layer %s: %w", level, err)
 	}
-	done.book = p.Book()
+	done.book = p.book()
 	return done, nil
-}
-
-// compile makes a book of the layers in force, one of them replaced.
-func (s *Server) compile(c *call, next *catalogue.Layer) (*pricebook.Book, error) {
-	stored, err := s.opts.Prices.Store.PriceLayers(c.Context(), c.org)
-	if err != nil {
-		return nil, fmt.Errorf("read the layers: %w", err)
-	}
-	layers := []*catalogue.Layer{next}
-	for _, l := range s.opts.Prices.Book().Layers() {
-		if l.Level == catalogue.Embedded || l.Level == catalogue.Overlay {
-			layers = append(layers, l)
-		}
-	}
-	for _, l := range stored {
-		if l.Level != next.Level {
-			layers = append(layers, l)
-		}
-	}
-	book, err := pricebook.Compile(layers...)
-	if err != nil {
-		return nil, refusedPrices(err)
-	}
-	return book, nil
 }

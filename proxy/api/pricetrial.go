@@ -89,7 +89,7 @@ func (s *Server) testPrices(c *call) (answer, error) {
 	if err := c.query.close(); err != nil {
 		return answer{}, err
 	}
-	return ok(showTrial(s.opts.Prices.Book().Try(e), e))
+	return ok(showTrial(s.opts.Prices.book().Try(e), e))
 }
 
 // readQuestion makes an event of what is asked.
