@@ -16,3 +16,14 @@ func TestPrices(t *testing.T) {
 		})
 	}
 }
+
+func TestHeldPrices(t *testing.T) {
+	for name, url := range engines() {
+		t.Run(name, func(t *testing.T) {
+			meteringtest.TestHeldPrices(t, func(t *testing.T) (meteringtest.HeldPrices, meteringtest.HeldPrices) {
+				url := url(t)
+				return open(t, url), open(t, url)
+			})
+		})
+	}
+}

@@ -7,6 +7,7 @@ import (
 	"github.com/weirhq/weir/metering"
 	"github.com/weirhq/weir/metering/meteringtest"
 	"github.com/weirhq/weir/metering/pricebook/catalogue"
+	pricesync "github.com/weirhq/weir/metering/pricebook/sync"
 )
 
 // layer is a layer of one model at a price.
@@ -53,7 +54,17 @@ func TestPrices_lostReply(t *testing.T) {
 	}
 	book := []*catalogue.Layer{layer(t, catalogue.Embedded, "1"), layer(t, catalogue.Operator, "3")}
 	again("keep a book", func() error { return s.KeepPriceBook(ctx, org, "b", book, 1) })
-	for level, want := range map[catalogue.Level]int{catalogue.Operator: 3, catalogue.Embedded: 1} {
+	held := pricesync.Held{ID: "h", Feed: "https://example.com", SKU: "m", State: pricesync.StateOpen, FirstSeen: 1, LastSeen: 1}
+	result := pricesync.Result{Layer: layer(t, catalogue.Synced, "1"), At: 1, Held: []pricesync.Held{held}, Feed: pricesync.Feed{URL: held.Feed, Asked: 1}}
+	again("keep what was read", func() error { return s.KeepSync(ctx, org, result) })
+	again("decide", func() error {
+		h, err := s.DecidePrice(ctx, org, "h", pricesync.StateApproved, "me", 2)
+		if h.State != pricesync.StateApproved || h.Decided != 2 {
+			t.Errorf("decided %+v", h)
+		}
+		return err
+	})
+	for level, want := range map[catalogue.Level]int{catalogue.Operator: 3, catalogue.Embedded: 1, catalogue.Synced: 1} {
 		if history, err := s.LayerHistory(ctx, org, level, 0, 10); err != nil || len(history) != want {
 			t.Errorf("layer %s was kept as %+v, %v, want %d contents", level, history, err, want)
 		}
