@@ -36,6 +36,7 @@ import (
 	"github.com/weirhq/weir/metering/memory"
 	"github.com/weirhq/weir/metering/pricebook"
 	"github.com/weirhq/weir/metering/pricebook/refresh"
+	"github.com/weirhq/weir/metering/pricebook/rerate"
 	"github.com/weirhq/weir/metering/redis"
 	"github.com/weirhq/weir/metering/ship"
 	"github.com/weirhq/weir/metering/sqlstore"
@@ -188,6 +189,8 @@ type parts struct {
 	counter metering.Counter
 	ring    *keyring.Ring
 	prices  *refresh.Refresher
+	rerater *rerate.Rerater
+	again   *rerate.Worker // prices again what had no certain cost
 	shipper *ship.Shipper
 	objects *objects.Registry
 	// follower finds out what batches and background responses used.
@@ -268,9 +271,17 @@ func (p *parts) open(ctx context.Context, box *sandbox) error {
 	if err != nil {
 		return err
 	}
-	if p.prices, err = refresh.Open(ctx, refresh.Options{Org: metering.DefaultOrg, Shipped: layers, Store: p.store, Now: p.now, Logger: p.log}); err != nil {
+	p.prices, err = refresh.Open(ctx, refresh.Options{
+		Org: metering.DefaultOrg, Shipped: layers, Store: p.store, Changed: func(*pricebook.Book) { p.again.Notice() }, Now: p.now, Logger: p.log,
+	})
+	if err != nil {
 		return err
 	}
+	p.rerater = rerate.New(rerate.Options{
+		Store: p.store, Book: p.prices.Shelf().Book,
+		Complete: func(ctx context.Context) (metering.Micros, error) { return rerate.Complete(ctx, p.store, p.now()) },
+	})
+	p.again = rerate.NewWorker(p.rerater, metering.DefaultOrg, p.now, p.log)
 	p.shipper = ship.New(p.journal, p.store, p.counter, p.prices.Shelf(), ship.Options{Now: p.now, Logger: p.log})
 	return p.shipper.Claim(ctx)
 }
@@ -480,7 +491,7 @@ func (p *parts) adminOptions(box *sandbox, targets []config.Target, public, site
 	o := api.Options{
 		Store: p.store, Ring: p.ring, MintKey: keyring.Mint, MintToken: keyring.MintToken,
 		Journal: p.journal.ID(), Sync: p.shipper.Sync, Pricer: p.prices.Shelf(), Explain: p.explain,
-		Prices: &api.Prices{Store: p.store, Books: p.prices},
+		Prices: &api.Prices{Store: p.store, Books: p.prices, Rerate: p.rerater.Run},
 		Proxy:  public, Now: p.now, KeysLoaded: p.ring.Loaded, KeysMaxStale: p.conf.Keys.MaxStale, Logger: p.log,
 		Upstreams: func() []api.Upstream { return p.fare(targets) },
 		Probes:    p.probes(targets),
@@ -773,6 +784,7 @@ func (p *parts) run(ctx context.Context, box *sandbox, public, private net.Liste
 	go func() { followed <- p.follower.Run(background) }()
 	var refreshed sync.WaitGroup
 	refreshed.Go(func() { p.prices.Run(background, pricesEvery) })
+	refreshed.Go(func() { p.again.Run(background) })
 	go func() { planed <- p.plane.Serve(public) }()
 	go func() { consoled <- p.console.Serve(private) }()
 	fmt.Fprintf(out, "weir ready proxy=%s console=%s data=%s\n", api.Reachable(public), api.Reachable(private), p.conf.Data)

@@ -1,6 +1,7 @@
 package api_test
 
 import (
+	"context"
 	"errors"
 	"log/slog"
 	"net/http"
@@ -13,6 +14,7 @@ import (
 	"github.com/weirhq/weir/metering/keyring"
 	"github.com/weirhq/weir/metering/pricebook/catalogue"
 	"github.com/weirhq/weir/metering/pricebook/refresh"
+	"github.com/weirhq/weir/metering/pricebook/rerate"
 	"github.com/weirhq/weir/metering/sqlstore"
 	"github.com/weirhq/weir/proxy/api"
 )
@@ -45,7 +47,10 @@ func newPrices(t *testing.T, store *sqlstore.Store) *api.Prices {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &api.Prices{Store: store, Books: books}
+	again := rerate.New(rerate.Options{
+		Store: store, Book: books.Shelf().Book, Complete: func(context.Context) (metering.Micros, error) { return 0, nil },
+	})
+	return &api.Prices{Store: store, Books: books, Rerate: again.Run}
 }
 
 // added is a rate of the model that tests add to.
@@ -76,6 +81,8 @@ func walkPrices(s *server) {
 	s.must("books", err)
 	_, err = c.TestPrices(ctx, api.PriceQuestion{Provider: "openai", Model: "gpt-x", Tokens: map[string]int64{"output": 1}})
 	s.must("test", err)
+	_, err = c.Rerate(ctx, api.RerateRequest{DryRun: true})
+	s.must("price again", err)
 }
 
 // cost asks what a call of the model would cost.
@@ -239,6 +246,7 @@ func TestPrices_refused(t *testing.T) {
 		{"usage that is none", "/test", `{"provider":"openai","model":"gpt-x","usage":{"x":1}}`, api.CodeInvalid, "usage"},
 		{"fewer than none", "/test", `{"provider":"openai","model":"gpt-x","tokens":{"input":-1}}`, api.CodeInvalid, "tokens"},
 		{"a cell of nobody", "/test", `{"provider":"openai","model":"gpt-x","tokens":{"inputs":1}}`, api.CodeInvalid, "tokens"},
+		{"half a time", "/rerate", `{"from":"2026-02-01T00:00:00Z"}`, api.CodeInvalid, "both"},
 		{"a dialect of nobody", "/test", `{"provider":"openai","model":"gpt-x","dialect":"x","usage":{}}`, api.CodeInvalid, "dialect"},
 	} {
 		status, code, body := s.request(http.MethodPost, "/api/v1/pricebook"+tt.path, tt.body, nil)

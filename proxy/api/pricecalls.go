@@ -5,6 +5,11 @@ import (
 	"net/http"
 )
 
+// Rerate prices a page of recorded events again.
+func (c *Client) Rerate(ctx context.Context, q RerateRequest) (RerateAnswer, error) {
+	return do[RerateAnswer](ctx, c, http.MethodPost, at("pricebook", "rerate"), nil, q)
+}
+
 // PriceOptions choose prices.
 type PriceOptions struct {
 	ListOptions

@@ -21,6 +21,7 @@ type PricebookCmd struct {
 	Layers   PriceLayers   `cmd:"" help:"The layers that the book is made of, low to high."`
 	Versions PriceVersions `cmd:"" help:"What contents a layer had, latest first."`
 	Export   PriceExport   `cmd:"" help:"The rows of a layer, as JSON that add -f reads."`
+	Rerate   PriceRerate   `cmd:"" help:"Price recorded events again that had no price, or an uncertain one. The difference is an adjustment; closed invoices stay."`
 	Books    PriceBooks    `cmd:"" help:"The books that priced events, and the layers of each."`
 }
 

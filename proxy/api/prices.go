@@ -10,6 +10,7 @@ import (
 	"github.com/weirhq/weir/metering"
 	"github.com/weirhq/weir/metering/pricebook"
 	"github.com/weirhq/weir/metering/pricebook/catalogue"
+	"github.com/weirhq/weir/metering/pricebook/rerate"
 )
 
 // PriceStore keeps the layers of the price book, each content that they had,
@@ -45,6 +46,8 @@ type Prices struct {
 	Org   string
 	Store PriceStore
 	Books Books
+	// Rerate prices recorded events again; nil: nobody can ask for it.
+	Rerate func(ctx context.Context, q rerate.Request) (rerate.Report, error)
 }
 
 func (p *Prices) validate() error {
@@ -85,6 +88,7 @@ func priceRoutes() []Route {
 		{http.MethodGet, "/api/v1/pricebook/layers/{layer}/versions/{version}", "pricebook:read", "showLayer", 0, withBook((*Server).showLayer)},
 		{http.MethodGet, "/api/v1/pricebook/books", "pricebook:read", "listPriceBooks", 0, withBook((*Server).listPriceBooks)},
 		{http.MethodPost, "/api/v1/pricebook/test", "pricebook:read", "testPrices", 0, withBook((*Server).testPrices)},
+		{http.MethodPost, "/api/v1/pricebook/rerate", "pricebook:write", "rerateEvents", 0, withBook((*Server).rerate)},
 	}
 }
 
