@@ -358,6 +358,7 @@ func TestOperations(t *testing.T) {
 	walkBilling(s)
 	walkCorrect(s)
 	walkPrices(s)
+	walkHeld(s)
 	_, err = c.ArchiveCustomer(ctx, "acme")
 	must("archive customer", err)
 	if code, _, _ := s.request(http.MethodGet, "/api/openapi.json", "", nil); code != http.StatusOK {

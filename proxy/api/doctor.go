@@ -50,6 +50,9 @@ func (s *Server) Diagnose(ctx context.Context, org string) Diagnosis {
 		checks = append(checks, s.checkOrphans(ctx, org, journals))
 	}
 	checks = append(checks, s.checkQuarantine(ctx, org), s.checkPrices(ctx, org))
+	if s.opts.Prices != nil && org == cmp.Or(s.opts.Prices.Org, metering.DefaultOrg) {
+		checks = append(checks, s.checkPriceBook(ctx, org)...)
+	}
 	if s.opts.Billing != nil {
 		checks = append(checks, s.checkPeriods(ctx, org), s.checkPayments(ctx, org))
 	}

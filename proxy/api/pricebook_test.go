@@ -50,7 +50,7 @@ func newPrices(t *testing.T, store *sqlstore.Store) *api.Prices {
 	again := rerate.New(rerate.Options{
 		Store: store, Book: books.Shelf().Book, Complete: func(context.Context) (metering.Micros, error) { return 0, nil },
 	})
-	return &api.Prices{Store: store, Books: books, Rerate: again.Run}
+	return &api.Prices{Store: store, Books: books, Rerate: again.Run, Sync: (&feeds{store: store}).sync}
 }
 
 // added is a rate of the model that tests add to.

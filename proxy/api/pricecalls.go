@@ -65,3 +65,29 @@ func (c *Client) PriceBooks(ctx context.Context, o ListOptions) (Page[PriceBook]
 func (c *Client) TestPrices(ctx context.Context, q PriceQuestion) (PriceTrial, error) {
 	return do[PriceTrial](ctx, c, http.MethodPost, at("pricebook", "test"), nil, q)
 }
+
+// PriceFeeds lists the catalogues that prices are read from.
+func (c *Client) PriceFeeds(ctx context.Context) (Page[PriceFeed], error) {
+	return do[Page[PriceFeed]](ctx, c, http.MethodGet, at("pricebook", "feeds"), nil, nil)
+}
+
+// SyncPrices looks at the feeds now; dry only says what would be taken.
+func (c *Client) SyncPrices(ctx context.Context, dry bool) (PriceSync, error) {
+	return do[PriceSync](ctx, c, http.MethodPost, at("pricebook", "sync"), nil, map[string]bool{"dry_run": dry})
+}
+
+// HeldPrices lists changes that wait for a person. state is one of them, several
+// with commas between, or all; empty: those that wait.
+func (c *Client) HeldPrices(ctx context.Context, state string, o ListOptions) (Page[HeldPrice], error) {
+	return do[Page[HeldPrice]](ctx, c, http.MethodGet, at("pricebook", "held"), o.params("state", state), nil)
+}
+
+// ApprovePrice lets a held change be taken at the next look.
+func (c *Client) ApprovePrice(ctx context.Context, id string) (HeldPrice, error) {
+	return do[HeldPrice](ctx, c, http.MethodPost, at("pricebook", "held", id, "approve"), nil, nil)
+}
+
+// RejectPrice keeps a held change from being taken, and from being asked again.
+func (c *Client) RejectPrice(ctx context.Context, id string) (HeldPrice, error) {
+	return do[HeldPrice](ctx, c, http.MethodPost, at("pricebook", "held", id, "reject"), nil, nil)
+}

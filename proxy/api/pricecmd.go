@@ -23,6 +23,11 @@ type PricebookCmd struct {
 	Export   PriceExport   `cmd:"" help:"The rows of a layer, as JSON that add -f reads."`
 	Rerate   PriceRerate   `cmd:"" help:"Price recorded events again that had no price, or an uncertain one. The difference is an adjustment; closed invoices stay."`
 	Books    PriceBooks    `cmd:"" help:"The books that priced events, and the layers of each."`
+	Feeds    PriceFeeds    `cmd:"" help:"The catalogues that prices are read from, and how the last look at each went."`
+	Sync     PriceSyncCmd  `cmd:"" help:"Look at the catalogues now, and take what they say."`
+	Held     PriceHeldCmd  `cmd:"" help:"Changes that a catalogue asks for and that wait for a person."`
+	Approve  PriceApprove  `cmd:"" help:"Let a held change be taken."`
+	Reject   PriceReject   `cmd:"" help:"Keep a held change from being taken, and from being asked again."`
 }
 
 // RateFlags choose prices.

@@ -10,7 +10,9 @@ import (
 	"github.com/weirhq/weir/metering"
 	"github.com/weirhq/weir/metering/pricebook"
 	"github.com/weirhq/weir/metering/pricebook/catalogue"
+	"github.com/weirhq/weir/metering/pricebook/refresh"
 	"github.com/weirhq/weir/metering/pricebook/rerate"
+	pricesync "github.com/weirhq/weir/metering/pricebook/sync"
 )
 
 // PriceStore keeps the layers of the price book, each content that they had,
@@ -25,6 +27,16 @@ type PriceStore interface {
 	LayerHeads(ctx context.Context, org string) ([]catalogue.Kept, error)
 	LayerHistory(ctx context.Context, org string, level catalogue.Level, before int64, limit int) ([]catalogue.Kept, error)
 	UsedBooks(ctx context.Context, org string, after catalogue.UsedBook, limit int) ([]catalogue.UsedBook, error)
+
+	// PriceFeeds are the catalogues on the network, and how the last look at each
+	// went.
+	PriceFeeds(ctx context.Context, org string) ([]pricesync.Feed, error)
+	// HeldPage lists changes that wait for a person, or had one, behind one of the
+	// list.
+	HeldPage(ctx context.Context, org string, after pricesync.Held, limit int, states ...pricesync.State) ([]pricesync.Held, error)
+	// DecidePrice approves or rejects; metering.ErrConflict says that there is
+	// nothing left to decide.
+	DecidePrice(ctx context.Context, org, id string, state pricesync.State, by string, at metering.Micros) (pricesync.Held, error)
 }
 
 // Books are the price books of this process.
@@ -37,6 +49,8 @@ type Books interface {
 	// Refresh puts up the book that the layers come to, so that a change prices from
 	// the answer on; other replicas follow by polling.
 	Refresh(ctx context.Context) error
+	// Status is how the last refresh went.
+	Status() refresh.Status
 }
 
 // Prices are what the routes about the price book work with.
@@ -48,6 +62,9 @@ type Prices struct {
 	Books Books
 	// Rerate prices recorded events again; nil: nobody can ask for it.
 	Rerate func(ctx context.Context, q rerate.Request) (rerate.Report, error)
+	// Sync looks at the feeds now and takes what they say; dry only says what would
+	// be taken. nil: there are none.
+	Sync func(ctx context.Context, dry bool) (PriceSync, error)
 }
 
 func (p *Prices) validate() error {
@@ -87,6 +104,11 @@ func priceRoutes() []Route {
 		{http.MethodGet, "/api/v1/pricebook/layers/{layer}/versions", "pricebook:read", "listLayerVersions", 0, withBook((*Server).listLayerVersions)},
 		{http.MethodGet, "/api/v1/pricebook/layers/{layer}/versions/{version}", "pricebook:read", "showLayer", 0, withBook((*Server).showLayer)},
 		{http.MethodGet, "/api/v1/pricebook/books", "pricebook:read", "listPriceBooks", 0, withBook((*Server).listPriceBooks)},
+		{http.MethodGet, "/api/v1/pricebook/feeds", "pricebook:read", "listPriceFeeds", 0, withBook((*Server).listPriceFeeds)},
+		{http.MethodPost, "/api/v1/pricebook/sync", "pricebook:write", "syncPrices", 0, withBook((*Server).syncPrices)},
+		{http.MethodGet, "/api/v1/pricebook/held", "pricebook:read", "listHeldPrices", 0, withBook((*Server).listHeldPrices)},
+		{http.MethodPost, "/api/v1/pricebook/held/{held}/approve", "pricebook:write", "approvePrice", 0, withBook((*Server).approvePrice)},
+		{http.MethodPost, "/api/v1/pricebook/held/{held}/reject", "pricebook:write", "rejectPrice", 0, withBook((*Server).rejectPrice)},
 		{http.MethodPost, "/api/v1/pricebook/test", "pricebook:read", "testPrices", 0, withBook((*Server).testPrices)},
 		{http.MethodPost, "/api/v1/pricebook/rerate", "pricebook:write", "rerateEvents", 0, withBook((*Server).rerate)},
 	}

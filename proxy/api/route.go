@@ -33,7 +33,7 @@ const (
 // timeout bounds a request on the route.
 func (r Route) timeout() time.Duration {
 	switch r.Name {
-	case "advanceClock", "auditInvoice", "showMargin", "rerateEvents":
+	case "advanceClock", "auditInvoice", "showMargin", "rerateEvents", "syncPrices":
 		return slowTimeout
 	default:
 		return requestTimeout
