@@ -681,7 +681,7 @@ func upstream(t config.Target) (proxy.Upstream, error) {
 		KeyHeader: t.Preset.Header, KeyScheme: t.Preset.Scheme,
 		ClientAuth: t.Auth != config.AuthWeir, Default: t.Default, Test: t.Test,
 		Connect: t.Timeouts.Connect, Header: t.Timeouts.Header, Idle: t.Timeouts.Idle, Total: t.Timeouts.Total,
-		EventName: t.Event, IncludeUsage: t.IncludeUsage, MissingUsage: metering.MissingPolicy(t.MissingUsage),
+		EventName: t.Event, IncludeUsage: t.IncludeUsage, MissingUsage: metering.MissingPolicy(t.MissingUsage), Cost: metering.CostPolicy(t.Cost),
 		Drain: t.Drain, DrainTime: t.DrainLimit.Time, DrainBytes: int64(t.DrainLimit.Bytes), MaxConns: t.MaxConns, Queue: t.Queue, ForwardProxy: t.Proxy.Reveal(),
 		Fallback: t.Fallback, AllowPrivate: t.Private(), Models: proxy.Models(t.Models), Operations: t.Operations,
 		Retry: proxy.Retry{

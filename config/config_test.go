@@ -165,7 +165,7 @@ event_id_header: false
 			Credentials: []config.Credential{{Key: config.NewSecret("a")}, {Key: config.NewSecret("b")}},
 			Auth:        config.AuthWeir, Default: true, Test: true,
 			Timeouts:     config.Timeouts{Connect: time.Second, Header: 2 * time.Minute, Idle: 3 * time.Hour},
-			IncludeUsage: config.UsageRefuse, MissingUsage: config.MissingHold, Drain: true, DrainLimit: config.DrainLimit{Time: time.Minute, Bytes: 1 << 10}, MaxConns: 7, Queue: 11,
+			IncludeUsage: config.UsageRefuse, MissingUsage: config.MissingHold, Cost: config.CostStated, Drain: true, DrainLimit: config.DrainLimit{Time: time.Minute, Bytes: 1 << 10}, MaxConns: 7, Queue: 11,
 			Proxy: config.NewSecret("http://user:pw@proxy:3128"),
 		}},
 		Limits:  config.Limits{Inspect: 64 << 10, Body: 10_000_000, Header: 64 << 10, Conns: 9},

@@ -79,6 +79,14 @@ type Upstream struct {
 	// setting stands above it, for include_usage too.
 	MissingUsage string `yaml:"missing_usage"`
 
+	// Cost says which figure is the cost of a call, where the provider states one in
+	// its answer (OpenRouter, xAI, Perplexity); the other is kept beside it.
+	// "computed": the price book's. "stated": the provider's. "stated_if_unpriced":
+	// the provider's where the price book has none. With the client's own credential
+	// (auth: client, or a key of one's own at OpenRouter) the operator pays what is
+	// stated at most. Default computed.
+	Cost string `yaml:"cost"`
+
 	// Event is the name of the events that its calls leave, which meters filter by.
 	// Default: llm-tokens for the protocols of LLMs, else the upstream's name.
 	Event string `yaml:"event"`
@@ -231,6 +239,13 @@ const (
 	UsageRefuse   = "refuse"
 )
 
+// Values of [Upstream.Cost].
+const (
+	CostComputed         = "computed"
+	CostStated           = "stated"
+	CostStatedIfUnpriced = "stated_if_unpriced"
+)
+
 // Values of [Upstream.MissingUsage].
 const (
 	MissingBill = "bill"
@@ -244,6 +259,7 @@ func (u *Upstream) setDefaults() {
 	u.MaxConns = 10_000
 	u.Queue = 1000
 	u.MissingUsage = MissingBill
+	u.Cost = CostComputed
 	u.DrainLimit = DrainLimit{Time: 10 * time.Minute, Bytes: 64 << 20}
 	u.Timeouts = Timeouts{Connect: 10 * time.Second, Header: 10 * time.Minute, Idle: 10 * time.Minute}
 }

@@ -37,6 +37,7 @@ func (c Config) upstream(p *problems, name string) {
 	checkAuth(p, path, t)
 	checkSign(p, path, t)
 	choice(p, path+".include_usage", t.IncludeUsage, UsageSplice, UsageLeave, UsageEstimate, UsageRefuse)
+	choice(p, path+".cost", t.Cost, CostComputed, CostStated, CostStatedIfUnpriced)
 	choice(p, path+".missing_usage", t.MissingUsage, MissingBill, MissingZero, MissingHold)
 	if u.DrainLimit.Time <= 0 {
 		p.add(path+".drain_limit.time", "must be above zero: a provider that never ends would be read for ever")

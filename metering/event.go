@@ -56,6 +56,11 @@ type Call struct {
 	// SentModel is what the upstream was asked for where an alias stood for it.
 	SentModel string `json:"sent_model,omitempty"`
 
+	// CostPolicy is which figure is the cost, where the provider states one. It is
+	// decided when the call is authorised, so that a later configuration does not
+	// change what is priced again; empty: CostComputed.
+	CostPolicy CostPolicy `json:"cost_policy,omitempty"`
+
 	// Session is the event of the WebSocket that the call was a turn of; zero: of
 	// none. The socket itself has an event too.
 	Session ID `json:"session,omitzero"`
@@ -77,7 +82,8 @@ const (
 	CostProvisional CostState = "provisional"
 	// CostFree: the exchange costs nothing by its kind or by an explicit price of zero.
 	CostFree CostState = "free"
-	// CostStated: another source gave the cost with the event.
+	// CostStated: another source gave the cost with the event, or the provider
+	// stated it and the call's policy takes that.
 	CostStated CostState = "stated"
 	// CostUnpriced: there is no price, CostReason says what is missing, and the
 	// cost is not zero but unknown.
@@ -127,6 +133,9 @@ type Event struct {
 	CostReason string    `json:"cost_reason,omitempty"` // what was missing: provider, model, meter, …
 	Rates      []string  `json:"rates,omitempty"`       // ids of the rates that made the cost
 	Book       string    `json:"book,omitempty"`        // version of the price book
+
+	// Computed is what the price book says where Cost is what the provider states.
+	Computed *Figure `json:"computed,omitempty"`
 
 	// Of ingested events only. ExternalID is unique in the organisation.
 	// Properties is the metadata object verbatim.

@@ -61,7 +61,7 @@ func (x *exchange) fallBack(now time.Time) bool {
 		}
 		x.up, x.tries.moved, x.tries.skipped, x.tries.blamed = u, true, 0, nil
 		x.adopt(w)
-		x.event.Upstream, x.event.Provider = u.Name, u.Provider
+		x.event.Upstream, x.event.Provider, x.event.CostPolicy = u.Name, u.Provider, u.Cost
 		if !x.pick(now, false) {
 			x.pick(now, true)
 		}

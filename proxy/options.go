@@ -106,6 +106,9 @@ type Upstream struct {
 	// is 400.
 	IncludeUsage string
 
+	// Cost is which figure is the cost of its calls, where it states one; empty:
+	// metering.CostComputed.
+	Cost metering.CostPolicy
 	// MissingUsage says whether estimates of what was not reported are billed;
 	// empty: they are. A client that has hung up is billed for its estimate always.
 	MissingUsage metering.MissingPolicy

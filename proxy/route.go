@@ -53,7 +53,7 @@ func (x *exchange) classify() *refusal {
 	if f := x.reaches(); f != nil && !x.observed() {
 		return f
 	}
-	x.event.Upstream, x.event.Provider = x.up.Name, x.up.Provider
+	x.event.Upstream, x.event.Provider, x.event.CostPolicy = x.up.Name, x.up.Provider, x.up.Cost
 	x.event.Endpoint = string(x.route.Endpoint)
 	x.event.Metered = x.route.Class == dialect.Metered
 	if x.up.EventName != "" {

@@ -155,6 +155,9 @@ func (u *upstream) prepareKey() (err error) {
 	default:
 		return fmt.Errorf("include usage %q: %w", u.IncludeUsage, metering.ErrInvalid)
 	}
+	if !u.Cost.Valid() {
+		return fmt.Errorf("cost %q: %w", u.Cost, metering.ErrInvalid)
+	}
 	if !u.MissingUsage.Valid() {
 		return fmt.Errorf("missing usage %q: %w", u.MissingUsage, metering.ErrInvalid)
 	}

@@ -27,6 +27,7 @@ func (s *section) call(c *metering.Call) {
 	number(s, 14, &c.BodyBytes)
 	text(s, 15, &c.SentModel)
 	text(s, 16, &c.EventName)
+	text(s, 17, &c.CostPolicy)
 	id(s, 19, &c.Session)
 }
 
@@ -53,6 +54,7 @@ func (s *section) event(e *metering.Event) {
 	s.attempts(38, &e.Attempts)
 	number(s, 39, &e.PricedAt)
 	id(s, 40, &e.Corrects)
+	rare(s, 41, &e.Computed, e.Computed == nil)
 }
 
 func (s *section) attempt(a *metering.Attempt) {

@@ -36,9 +36,10 @@ func (b *Book) Price(e *metering.Event) { b.PriceIn(e, nil) }
 // PriceIn is Price with what is known of bands of volume. Without positions, and
 // where they are not known, the dearest band is charged, provisionally.
 func (b *Book) PriceIn(e *metering.Event, used Positions) {
-	if e.CostState == metering.CostStated {
+	if e.CostState == metering.CostStated && !ofProvider(e) {
 		return
 	}
+	e.Computed = nil
 	e.Cost, e.CostReason, e.Rates, e.Book = metering.Cost{}, "", nil, b.version
 	c := charge{book: b, event: e, used: used}
 	e.CostState, e.CostReason = c.run(func(s *step) {
@@ -48,6 +49,23 @@ func (b *Book) PriceIn(e *metering.Event, used Positions) {
 	if e.CostState == metering.CostUnpriced {
 		e.Cost, e.Rates = metering.Cost{}, nil
 	}
+	takeStated(e)
+}
+
+// ofProvider reports whether the call's policy can take what its provider states.
+func ofProvider(e *metering.Event) bool {
+	return e.CostPolicy == metering.CostOfProvider || e.CostPolicy == metering.CostOfProviderIfUnpriced
+}
+
+// takeStated makes what the provider states the cost, where the policy of the call
+// says so; what was computed stays beside it.
+func takeStated(e *metering.Event) {
+	stated, ok := e.Stated()
+	if !ok || !ofProvider(e) || e.CostPolicy == metering.CostOfProviderIfUnpriced && e.CostState != metering.CostUnpriced {
+		return
+	}
+	e.Computed = &metering.Figure{Cost: e.Cost, State: e.CostState, Reason: e.CostReason, Rates: e.Rates}
+	e.Cost, e.CostState, e.CostReason, e.Rates = stated, metering.CostStated, "", nil
 }
 
 // Explain breaks the cost of an event down to the lines that add up to it. It

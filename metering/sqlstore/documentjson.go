@@ -53,6 +53,8 @@ func (d *document) appendJSON(b []byte) ([]byte, error) {
 	w.text("sm", d.SentModel)
 	w.other("sn", d.Session, !d.Session.IsZero())
 	w.other("at", d.Attempts, len(d.Attempts) > 0)
+	w.text("cp", string(d.CostPolicy))
+	w.other("cc", d.Computed, d.Computed != nil)
 	return append(w.b, '}'), w.err
 }
 

@@ -211,6 +211,12 @@ func printCost(p *printer, e *Event) {
 		return
 	}
 	p.row("cost", "$"+e.Cost.String(), string(e.CostState), e.Book)
+	if e.Computed != nil {
+		p.row("  by the price book", "$"+e.Computed.Cost.String(), string(e.Computed.State), e.Computed.Reason)
+	}
+	if e.Stated != nil && e.Difference != nil {
+		p.row("  stated by the provider", "$"+e.Stated.String(), "difference $"+e.Difference.String())
+	}
 }
 
 // EventIngest records usage of another source.

@@ -51,12 +51,18 @@ type Event struct {
 	Corrections []string `json:"corrections,omitempty"`
 
 	// Cost is null while it is unknown, which is not zero.
-	Cost       *metering.Cost     `json:"cost"`
-	CostState  metering.CostState `json:"cost_state"`
-	CostReason string             `json:"cost_reason,omitempty"`
-	CostLines  []Line             `json:"cost_lines,omitempty"` // only where one event is shown
-	Rates      []string           `json:"rates"`
-	Book       string             `json:"book,omitempty"`
+	Cost      *metering.Cost     `json:"cost"`
+	CostState metering.CostState `json:"cost_state"`
+	// Computed is what the price book says where Cost is what the provider states.
+	Computed *metering.Figure `json:"computed,omitempty"`
+	// Stated is what the provider states, and Difference by how much it is more than
+	// what the book says.
+	Stated     *metering.Cost `json:"stated_usd,omitempty"`
+	Difference *metering.Cost `json:"stated_difference_usd,omitempty"`
+	CostReason string         `json:"cost_reason,omitempty"`
+	CostLines  []Line         `json:"cost_lines,omitempty"` // only where one event is shown
+	Rates      []string       `json:"rates"`
+	Book       string         `json:"book,omitempty"`
 
 	// Attempts are the requests to upstreams, where it took more than one or the
 	// call failed over. The customer is billed the call once, by Usage; what the
@@ -119,6 +125,18 @@ func showEvent(e *metering.Event) Event {
 	}
 	if !e.Corrects.IsZero() {
 		out.Corrects = e.Corrects.String()
+	}
+	out.Computed = e.Computed
+	if stated, ok := e.Stated(); ok && e.ExternalID == "" {
+		out.Stated = &stated
+		ours, known := e.Cost, e.CostState != metering.CostUnpriced && e.CostState != metering.CostUnrated
+		if e.Computed != nil {
+			ours, known = e.Computed.Cost, e.Computed.State != metering.CostUnpriced
+		}
+		if known {
+			difference := stated.Add(ours.Neg())
+			out.Difference = &difference
+		}
 	}
 	if e.CostState != metering.CostUnpriced && e.CostState != metering.CostUnrated {
 		cost := e.Cost
