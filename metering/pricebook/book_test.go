@@ -103,7 +103,9 @@ func TestPrice_time(t *testing.T) {
 	f("deepseek", "deepseek-v4-pro", "2026-08-16T15:59:59.999999Z", "v4-pro/input", "exact 0.435")
 	f("deepseek", "deepseek-v4-pro", "2026-08-16T16:00:00Z", "", "exact 0.66") // a Sunday
 	f("deepseek", "deepseek-v4-pro", "2026-08-17T00:59:59Z", "", "exact 0.66")
-	f("deepseek", "deepseek-v4-pro", "2026-08-17T01:00:00Z", "+calendar=deepseek-peak", "provisional 1.32 calendar: holidays of deepseek-peak are not known from 2026-08-16 on")
+	f("deepseek", "deepseek-v4-pro", "2026-08-17T01:00:00Z", "+calendar=deepseek-peak", "exact 1.32")
+	f("deepseek", "deepseek-v4-pro", "2026-12-31T02:00:00Z", "+calendar=deepseek-peak", "exact 1.32") // a Thursday
+	f("deepseek", "deepseek-v4-pro", "2027-01-04T02:00:00Z", "+calendar=deepseek-peak", "provisional 1.32 calendar: holidays of deepseek-peak are not known from 2027-01-01 on")
 	f("deepseek", "deepseek-v4-flash", "2026-08-22T01:00:00Z", "+calendar=deepseek-peak-daily", "exact 0.44") // a Saturday
 	f("deepseek", "deepseek-v4-flash", "2026-09-10T00:00:00Z", "deepseek-flash@2026-09-10", "exact 0.15")     // the name means another model
 	f("openai", "gpt-5.6", "2026-11-21T23:59:59Z", "@2026-08-21/", "exact 8")

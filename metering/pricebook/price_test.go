@@ -185,7 +185,7 @@ func TestPrice_tier(t *testing.T) {
 	f("openai", "gpt-5", "auto", "condition: service tier auto", 1000)
 	f("openai", "gpt-5", "scale", "condition: service tier scale", 1000)
 	f("openai", "gpt-5.4", "flex", "condition: service tier flex, prompt above 272000 tokens", 272_001)
-	f("openai", "gpt-5.5", "priority", "condition: service tier priority", 1000) // sources disagree on it
+	f("openai", "gpt-5.5", "priority", "ambiguous: sources give 10/60 and 12.5/75 for priority", 1000)
 	f("anthropic", "claude-opus-4-8", "standard", "0.005", 1000)
 	f("anthropic", "claude-opus-4-8", "batch", "0.0025", 1000)
 	f("anthropic", "claude-opus-4-8", "priority", "condition: service tier priority", 1000)

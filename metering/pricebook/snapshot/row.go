@@ -17,8 +17,10 @@ func skuRow(l *line, rows *catalogue.Rows) {
 		Released: l.instant("released"), Deprecated: l.instant("deprecated"), Retired: l.instant("retired"),
 		MovingAlias: l.yes("moving"), Sources: l.list("sources"), Note: l.text("note"),
 	}
+	l.once("sku", s.Provider, s.SKU)
 	rows.SKUs = append(rows.SKUs, s)
 	for _, alias := range l.list("aliases") {
+		l.once("alias", s.Provider, alias)
 		rows.Matches = append(rows.Matches, catalogue.Match{Provider: s.Provider, Type: catalogue.MatchExact, Pattern: alias, SKU: s.SKU, Sources: s.Sources})
 	}
 	if l.yes("dated") {
@@ -27,6 +29,7 @@ func skuRow(l *line, rows *catalogue.Rows) {
 }
 
 func matchRow(l *line, rows *catalogue.Rows) {
+	l.once("match", l.text("provider"), l.text("type"), l.text("pattern"), l.text("from"))
 	rows.Matches = append(rows.Matches, catalogue.Match{
 		Provider: l.text("provider"), Type: catalogue.MatchType(l.text("type")), Pattern: l.text("pattern"), SKU: l.text("sku"),
 		Region: l.text("region"), Endpoint: l.text("endpoint"), Priority: int(l.number("priority")),
@@ -46,16 +49,14 @@ func rateRow(l *line, rows *catalogue.Rows) {
 	if len(pairs) == 0 {
 		l.fail("neither prices nor meters without one")
 	}
-	for i, pair := range pairs {
+	for _, pair := range pairs {
 		meter, price, ok := strings.Cut(pair, "=")
 		if !ok {
 			l.fail("price %.60q is not meter=decimal", pair)
 			return
 		}
-		if slices.ContainsFunc(pairs[:i], func(x string) bool { return strings.HasPrefix(x, meter+"=") }) {
-			l.fail("%s is there twice", meter)
-		}
 		r.Meter, r.Price, r.Reason = meter, nil, ""
+		l.once("rate", r.Provider, r.SKU, meter, r.From.String(), r.When.Key())
 		if price == "" {
 			r.Reason = l.text("reason")
 		} else {
@@ -69,14 +70,23 @@ func rateRow(l *line, rows *catalogue.Rows) {
 }
 
 func modifierRow(l *line, rows *catalogue.Rows) {
-	rows.Modifiers = append(rows.Modifiers, catalogue.Modifier{
+	m := catalogue.Modifier{
 		Provider: l.text("provider"), SKUs: l.list("skus"), Meters: l.list("meters"), Multiply: l.text("multiply"), When: when(l),
 		Order: int(l.number("order")), Alone: l.yes("alone"), From: l.instant("from"), To: l.instant("to"),
 		Sources: l.list("sources"), Note: l.text("note"),
-	})
+	}
+	touched := m.SKUs
+	if len(touched) == 0 {
+		touched = []string{catalogue.Any}
+	}
+	for _, sku := range touched {
+		l.once("modifier", m.Provider, sku, l.text("meters"), m.From.String(), m.When.Key())
+	}
+	rows.Modifiers = append(rows.Modifiers, m)
 }
 
 func calendarRow(l *line, rows *catalogue.Rows) {
+	l.once("calendar", l.text("id"))
 	rows.Calendars = append(rows.Calendars, catalogue.Calendar{
 		ID: l.text("id"), Zone: l.text("zone"), Days: l.list("days"), Ranges: l.list("ranges"), Holidays: l.list("holidays"),
 		HolidaysTo: l.instant("holidays_to"), Basis: l.text("basis"), Sources: l.list("sources"), Note: l.text("note"),

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	// Calendars and allowances name zones, and a host need not have their list.
+	_ "time/tzdata"
 
 	"github.com/weirhq/weir/metering/pricebook/catalogue"
 )

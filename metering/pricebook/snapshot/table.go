@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/weirhq/weir/metering"
 	"github.com/weirhq/weir/metering/pricebook/catalogue"
@@ -31,6 +32,9 @@ func tables() []table {
 }
 
 func (t table) read(text string, rows *catalogue.Rows) error {
+	if !utf8.ValidString(text) {
+		return fmt.Errorf("it is not UTF-8: %w", metering.ErrInvalid)
+	}
 	r := csv.NewReader(strings.NewReader(text))
 	r.Comment = '#'
 	columns := strings.Split(t.columns, ",")
@@ -51,12 +55,8 @@ func (t table) read(text string, rows *catalogue.Rows) error {
 			return fmt.Errorf("read: %w", err)
 		}
 		number, _ := r.FieldPos(0)
-		key := strings.Join(fields, "\x00")
-		if first := seen[key]; first > 0 {
-			return fmt.Errorf("line %d is line %d again: %w", number, first, metering.ErrInvalid)
-		}
-		seen[key] = number
-		l := &line{fields: make(map[string]string, len(fields))}
+		l := &line{at: number, fields: make(map[string]string, len(fields)), seen: seen}
+		l.once(fields...)
 		for i, f := range fields {
 			l.fields[columns[i]] = strings.TrimSpace(f)
 		}
@@ -71,8 +71,19 @@ func (t table) read(text string, rows *catalogue.Rows) error {
 
 // line is one record by column. The first thing that cannot be read is its error.
 type line struct {
+	at     int // its number in the file
 	fields map[string]string
+	seen   map[string]int // the lines of the table so far, by what they are about
 	err    error
+}
+
+// once notes what the line is about, and fails if a line before is about the same.
+func (l *line) once(about ...string) {
+	key := strings.Join(about, " ")
+	if first := l.seen[key]; first > 0 {
+		l.fail("it is about the same as line %d: %.200s", first, key)
+	}
+	l.seen[key] = l.at
 }
 
 func (l *line) fail(format string, args ...any) {
