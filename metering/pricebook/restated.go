@@ -24,6 +24,10 @@ func restated(e *metering.Event, q *metering.Quantity) bool {
 	case "tool_usage.web_search.num_requests": // OpenAI's own count of what its items show
 		return q.Amount == amountOf(u, "web_search_call.search")
 	}
+	// xAI counts in its usage what it bills of the items that its answer shows.
+	if item, _, _ := strings.Cut(q.Name, "."); strings.HasSuffix(item, "_call") && !amountOf(u, "server_side_tool_usage_details."+item+"s").IsZero() {
+		return true
+	}
 	// A count of calls whose kinds are counted one by one.
 	var parts metering.Number
 	for i := range u.Quantities {
