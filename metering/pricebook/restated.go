@@ -20,7 +20,9 @@ func restated(e *metering.Event, q *metering.Quantity) bool {
 	case "seconds": // how long a socket was open: its turns are charged
 		return amountOf(u, "messages") != (metering.Number{})
 	case "images": // charged as tokens where the answer counts them as such
-		return u.Tokens[metering.OutputCell(false, metering.Image)] > 0 || e.Endpoint == "openai.images" && u.Tokens.Output() > 0
+		if u.Tokens[metering.OutputCell(false, metering.Image)] > 0 || e.Endpoint == "openai.images" && u.Tokens.Output() > 0 {
+			return true
+		}
 	case "tool_usage.web_search.num_requests": // OpenAI's own count of what its items show
 		return q.Amount == amountOf(u, "web_search_call.search")
 	}
