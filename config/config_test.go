@@ -140,6 +140,7 @@ upstreams:
     timeouts: {connect: 1s, header: 2m, idle: 3h, total: 0}
     include_usage: refuse
     missing_usage: hold
+    cost: stated
     drain_limit: {time: 1m, bytes: 1KiB}
     drain: true
     max_conns: 7
