@@ -4,7 +4,10 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"maps"
 	"net/http"
+	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
@@ -266,6 +269,28 @@ func TestPrices_refused(t *testing.T) {
 	for _, path := range []string{"?cursor=x", "?layer=x", "?at=x", "/layers/operator/versions?cursor=x", "/books?cursor=x"} {
 		if status, code, body := s.request(http.MethodGet, "/api/v1/pricebook"+path, "", nil); status != http.StatusUnprocessableEntity || code != api.CodeInvalid {
 			t.Errorf("%s: %d %s", path, status, body)
+		}
+	}
+}
+
+// TestPrices_document: the document has every member of a row, and no other.
+func TestPrices_document(t *testing.T) {
+	t.Parallel()
+	schemas := newChecker(t).doc.Components.Schemas
+	for name, row := range map[string]any{
+		"PriceRows": catalogue.Rows{}, "PriceSKU": catalogue.SKU{}, "PriceMatchRow": catalogue.Match{}, "PriceRate": catalogue.Rate{},
+		"PriceWhen": catalogue.When{}, "PriceModifier": catalogue.Modifier{}, "PriceCalendar": catalogue.Calendar{},
+	} {
+		var want []string
+		for field := range reflect.TypeOf(row).Fields() {
+			member, _, _ := strings.Cut(field.Tag.Get("json"), ",")
+			want = append(want, member)
+		}
+		have := slices.Collect(maps.Keys(schemas[name].Value.Properties))
+		slices.Sort(want)
+		slices.Sort(have)
+		if diff := cmp.Diff(want, have); diff != "" {
+			t.Errorf("%s (-rows +document):\n%s", name, diff)
 		}
 	}
 }

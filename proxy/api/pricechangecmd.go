@@ -33,6 +33,8 @@ type PriceAdd struct {
 	Above      int64    `help:"Only for calls with more than so many input tokens."`
 	Calendar   string   `help:"Only in the hours of this calendar."`
 	Attribute  []string `sep:"none" placeholder:"NAME=VALUE" help:"Only for calls with this attribute, such as quality=hd; may be repeated."`
+	Plan       string   `help:"Only under this plan with the provider."`
+	Any        []string `placeholder:"FACT" help:"It does not matter what these are: tier, region, endpoint, speed."`
 
 	From    string   `placeholder:"WHEN" help:"Since when: an instant, a date or a span from now. Default: since ever."`
 	To      string   `placeholder:"WHEN" help:"Until when, exclusive. Default: until the next one."`
@@ -105,7 +107,7 @@ func (c *PriceAdd) rows(env *Env) (rows catalogue.Rows, err error) {
 	if c.Provider == "" || c.Model == "" || len(prices) == 0 && len(c.Alias) == 0 {
 		return rows, &UsageError{errors.New("give --provider, --model and a price such as --input 2.5, or a file with -f")}
 	}
-	w := catalogue.When{Tier: c.Tier, Region: c.Region, Endpoint: c.Deployment, Speed: c.Speed, Above: c.Above, Calendar: c.Calendar}
+	w := catalogue.When{Tier: c.Tier, Region: c.Region, Endpoint: c.Deployment, Speed: c.Speed, Above: c.Above, Calendar: c.Calendar, Plan: c.Plan, Any: c.Any}
 	for _, a := range c.Attribute {
 		name, value, ok := strings.Cut(a, "=")
 		if !ok {

@@ -319,6 +319,7 @@ func because(w *catalogue.When) []string {
 	add("speed %s", w.Speed)
 	add("in the hours of %s", w.Calendar)
 	add("plan %s", w.Plan)
+	add("any %s", strings.Join(w.Any, ", "))
 	if w.Above > 0 {
 		of := cmp.Or(strings.Join(w.Counts, "+"), "input")
 		out = append(out, fmt.Sprintf("more than %d tokens of %s", w.Above, of))
