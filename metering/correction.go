@@ -22,6 +22,7 @@ func Correction(id ID, e *Event, before []*Event, target *Event, supersedes bool
 	c.ID, c.BodyBytes, c.ClientID, c.Seq, c.Metered = id, 0, "", 0, true
 	u, cost, stands := &c.Usage, target.Cost, true
 	u.Tokens, u.Model, u.ServiceTier, u.Raw = target.Usage.Tokens, target.Usage.Model, target.Usage.ServiceTier, target.Usage.Raw
+	u.Speed, u.Deployment = target.Usage.Speed, target.Usage.Deployment
 	for _, have := range append([]*Event{e}, before...) {
 		for cell, n := range have.Usage.Tokens {
 			u.Tokens[cell] -= n

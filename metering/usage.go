@@ -125,14 +125,21 @@ type Usage struct {
 	Estimate   *Estimate     `json:"estimate,omitempty"`
 	StatedCost *StatedCost   `json:"stated_cost,omitempty"`
 
-	Model       string         `json:"model,omitempty"` // as the response reports it, the last value in a stream
-	ServiceTier string         `json:"service_tier,omitempty"`
-	Region      string         `json:"region,omitempty"`    // inference geography as reported
-	ObjectID    string         `json:"object_id,omitempty"` // of the object that the usage belongs to
-	Finish      string         `json:"finish,omitempty"`    // finish or stop reason, or status
-	Terminal    string         `json:"terminal,omitempty"`  // how the answer ended: "json", "[DONE]", "message_stop", "eof", …
-	Objects     int            `json:"objects,omitempty"`   // places that carried a usage object
-	Error       *UpstreamError `json:"error,omitempty"`
+	Model       string `json:"model,omitempty"` // as the response reports it, the last value in a stream
+	ServiceTier string `json:"service_tier,omitempty"`
+	Region      string `json:"region,omitempty"` // inference geography as reported
+	// Speed is the speed mode in which the answer was made, at a price of its own:
+	// "fast" of Anthropic, "optimized" of Bedrock's latency; "" is the standard one.
+	Speed string `json:"speed,omitempty"`
+	// Deployment is the kind of capacity that served: "provisioned" is paid by the
+	// hour, "flex" and "priority" are Vertex's on-demand classes, anything else is
+	// as reported; "" is the usual one, shared and paid by use.
+	Deployment string         `json:"deployment,omitempty"`
+	ObjectID   string         `json:"object_id,omitempty"` // of the object that the usage belongs to
+	Finish     string         `json:"finish,omitempty"`    // finish or stop reason, or status
+	Terminal   string         `json:"terminal,omitempty"`  // how the answer ended: "json", "[DONE]", "message_stop", "eof", …
+	Objects    int            `json:"objects,omitempty"`   // places that carried a usage object
+	Error      *UpstreamError `json:"error,omitempty"`
 
 	// Raw is the usage object verbatim, so that a parser fix can re-rate history.
 	// It is at most 4 KiB and holds no content.

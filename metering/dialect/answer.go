@@ -50,6 +50,7 @@ type answer struct {
 	elements int64
 
 	model, id, tier, region, finish label
+	served                          served
 
 	objects  int            // usage objects seen
 	raw      []byte         // the latest usage object that had counts
@@ -165,6 +166,7 @@ func (a *answer) describe(u *metering.Usage) {
 	u.ObjectID = a.id.String()
 	u.ServiceTier = a.tier.String()
 	u.Region = a.region.String()
+	a.served.describe(u)
 	u.Finish = a.finish.String()
 	u.Objects = a.objects
 	u.Error = a.err

@@ -216,6 +216,8 @@ func (u *messageUsage) readMore(k string, v gjson.Result, a *answer) {
 		a.counts.setAll("", v)
 	case "service_tier":
 		a.tier.set([]byte(v.Raw))
+	case "speed":
+		a.served.speed.set([]byte(v.Raw))
 	case "inference_geo":
 		a.region.set([]byte(v.Raw))
 	case "pydantic_ai_gateway":

@@ -16,7 +16,7 @@ type converseReader struct {
 
 // converseEvent are the members of an event or of a whole answer, raw.
 type converseEvent struct {
-	usage, trace, tier, stop, delta, start, output, failure []byte
+	usage, trace, tier, performance, stop, delta, start, output, failure []byte
 }
 
 func (r *converseReader) event(name, data []byte) {
@@ -44,6 +44,8 @@ func (r *converseReader) read(data []byte, outer bool) (e converseEvent) {
 			e.trace = value
 		case "serviceTier":
 			e.tier = value
+		case "performanceConfig":
+			e.performance = value
 		case "stopReason":
 			e.stop = value
 		case "delta":
@@ -68,6 +70,7 @@ func (r *converseReader) read(data []byte, outer bool) (e converseEvent) {
 func (r *converseReader) take(e *converseEvent) {
 	r.finish.set(e.stop)
 	r.tier.set(rawMember(e.tier, "type"))
+	r.served.speed.set(rawMember(e.performance, "latency"))
 	r.readTrace(e.trace)
 	r.showBlock(e.delta, maxBlockDepth)
 	r.showBlock(e.start, maxBlockDepth)

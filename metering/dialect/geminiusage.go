@@ -68,7 +68,7 @@ func (u *contentUsage) readMore(key []byte, c *cursor, a *answer) {
 	case "serviceTier":
 		a.tier.set(c.value())
 	case "trafficType":
-		c.value()
+		a.served.traffic.set(c.value())
 	case "pydantic_ai_gateway":
 		a.gatewayCost(gjson.ParseBytes(c.value()))
 	default:

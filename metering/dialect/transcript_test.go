@@ -100,6 +100,9 @@ func text(u metering.Usage) string {
 	for _, q := range u.Quantities {
 		line("quantity", q.Name+" "+q.Amount.String())
 	}
+	for _, a := range u.Attributes {
+		line("attribute "+a.Name, a.Value)
+	}
 	for _, m := range u.ByModel {
 		line("model "+m.Model, m.Tokens.String())
 	}
@@ -116,7 +119,7 @@ func text(u metering.Usage) string {
 		line("error", fmt.Sprintf("%s %q %q", e.Where, e.Type, e.Code))
 	}
 	for _, field := range []struct{ name, value string }{
-		{"reports", u.Model}, {"tier", u.ServiceTier}, {"region", u.Region}, {"id", u.ObjectID},
+		{"reports", u.Model}, {"tier", u.ServiceTier}, {"region", u.Region}, {"speed", u.Speed}, {"deployment", u.Deployment}, {"id", u.ObjectID},
 		{"finish", u.Finish}, {"terminal", u.Terminal}, {"raw", string(u.Raw)},
 	} {
 		line(field.name, field.value)

@@ -96,6 +96,8 @@ func (s *section) usage(u *metering.Usage) {
 	rare(s, 24, &u.StatedCost, u.StatedCost == nil)
 	rare(s, 25, &u.Error, u.Error == nil)
 	s.tags(26, &u.Attributes)
+	text(s, 27, &u.Speed)
+	text(s, 28, &u.Deployment)
 }
 
 // begun is a section to be written behind b, with room for its length.

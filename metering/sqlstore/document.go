@@ -34,6 +34,8 @@ type document struct {
 	Objects    int                     `json:"k,omitempty"`
 	Tier       string                  `json:"st,omitempty"`
 	Region     string                  `json:"rg,omitempty"`
+	Speed      string                  `json:"sp,omitempty"`
+	Deployment string                  `json:"dp,omitempty"`
 	Tokens     *metering.Tokens        `json:"tk,omitempty"` // where the classes do not say all
 	Input      *int64                  `json:"ti,omitempty"` // where it is not the sum of the cells
 	Output     *int64                  `json:"to,omitempty"` // where it is not the sum of the cells
@@ -123,7 +125,7 @@ func documentOf(e *metering.Event) document {
 		End: since(e.End, e.At), FirstByte: since(e.FirstByte, e.At), Upstream: e.Upstream, Endpoint: e.Endpoint, Stream: e.Stream,
 		BodyBytes: e.BodyBytes, BytesOut: e.BytesOut, ProviderID: e.ProviderID, ObjectID: u.ObjectID, ClientID: e.ClientID,
 		Run: e.Run, ErrorCode: e.ErrorCode, Served: u.Model, Finish: u.Finish, Terminal: u.Terminal, Objects: u.Objects,
-		Tier: u.ServiceTier, Region: u.Region, HasTotal: u.HasTotal, Quantities: u.Quantities, Attributes: u.Attributes, ByModel: u.ByModel, Flags: u.Flags,
+		Tier: u.ServiceTier, Region: u.Region, Speed: u.Speed, Deployment: u.Deployment, HasTotal: u.HasTotal, Quantities: u.Quantities, Attributes: u.Attributes, ByModel: u.ByModel, Flags: u.Flags,
 		Estimate: u.Estimate, StatedCost: u.StatedCost, Error: u.Error, PricedAt: since(e.PricedAt, e.At), CostReason: e.CostReason, Rates: e.Rates, Book: e.Book,
 		ExternalID: e.ExternalID, ExtCust: e.ExternalCustomer, Properties: e.Properties, Raw: u.Raw, SentModel: e.SentModel, Attempts: e.Attempts, Session: e.Session, CostPolicy: e.CostPolicy, Computed: e.Computed,
 		Input: unless(u.Input, u.Tokens.Input()), Output: unless(u.Output, u.Tokens.Output()), Total: unless(u.Total, derivedTotal(u)),
@@ -169,6 +171,7 @@ func (d *document) restore(e *metering.Event, c metering.Classes) {
 	}
 	u := &e.Usage
 	u.ObjectID, u.Model, u.Finish, u.Terminal, u.Objects, u.ServiceTier, u.Region = d.ObjectID, d.Served, d.Finish, d.Terminal, d.Objects, d.Tier, d.Region
+	u.Speed, u.Deployment = d.Speed, d.Deployment
 	u.HasTotal, u.Quantities, u.Attributes, u.ByModel, u.Flags, u.Estimate, u.StatedCost, u.Error, u.Raw = d.HasTotal, d.Quantities, d.Attributes, d.ByModel, d.Flags, d.Estimate, d.StatedCost, d.Error, d.Raw
 	u.Tokens = ofClasses(c)
 	if d.Tokens != nil {

@@ -28,6 +28,8 @@ func (d *document) appendJSON(b []byte) ([]byte, error) {
 	w.number("k", int64(d.Objects))
 	w.text("st", d.Tier)
 	w.text("rg", d.Region)
+	w.text("sp", d.Speed)
+	w.text("dp", d.Deployment)
 	w.other("tk", d.Tokens, d.Tokens != nil)
 	w.other("ti", d.Input, d.Input != nil)
 	w.other("to", d.Output, d.Output != nil)

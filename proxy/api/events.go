@@ -96,6 +96,8 @@ type Usage struct {
 	Model       string                  `json:"model,omitempty"` // as the answer reports it
 	ServiceTier string                  `json:"service_tier,omitempty"`
 	Region      string                  `json:"region,omitempty"`
+	Speed       string                  `json:"speed,omitempty"`      // "" is the standard one
+	Deployment  string                  `json:"deployment,omitempty"` // "" is the usual one
 	ObjectID    string                  `json:"object_id,omitempty"`
 	Finish      string                  `json:"finish,omitempty"`
 	Terminal    string                  `json:"terminal,omitempty"`
@@ -148,7 +150,7 @@ func showEvent(e *metering.Event) Event {
 func showUsage(u *metering.Usage) Usage {
 	out := Usage{
 		State: u.State, Tokens: u.Tokens, Input: u.Input, Output: u.Output, ByModel: u.ByModel, Flags: u.Flags,
-		Estimate: u.Estimate, StatedCost: u.StatedCost, Model: u.Model, ServiceTier: u.ServiceTier, Region: u.Region,
+		Estimate: u.Estimate, StatedCost: u.StatedCost, Model: u.Model, ServiceTier: u.ServiceTier, Region: u.Region, Speed: u.Speed, Deployment: u.Deployment,
 		ObjectID: u.ObjectID, Finish: u.Finish, Terminal: u.Terminal, Error: u.Error, Raw: raw(u.Raw),
 	}
 	if u.HasTotal {
