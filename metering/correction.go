@@ -15,7 +15,7 @@ func Correction(id ID, e *Event, before []*Event, target *Event, supersedes bool
 		return nil, fmt.Errorf("event %s is a correction itself: %w", e.ID, ErrInvalid)
 	}
 	c := &Event{
-		Call: e.Call, Name: e.Name, Outcome: e.Outcome, Status: e.Status, Corrects: e.ID,
+		Call: e.Call, Name: e.Name, Outcome: e.Outcome, Status: e.Status, Corrects: e.ID, Credential: e.Credential,
 		CostState: target.CostState, CostReason: target.CostReason, Rates: target.Rates, Book: target.Book,
 	}
 	// What was measured of the call itself, and its names, are not corrected.

@@ -95,6 +95,13 @@ const (
 	CostWithdrawn CostState = "withdrawn"
 )
 
+// Credentials that are no key of the operator's. Both are longer than the end of
+// a key, so that none is taken for one.
+const (
+	CredentialClient   = "client"   // the client's own key, and its own bill
+	CredentialObserved = "observed" // the client's own key at an upstream that is only watched
+)
+
 // Event is the immutable record of one finished exchange, or of usage that
 // another source reported.
 type Event struct {
@@ -114,6 +121,11 @@ type Event struct {
 	// Attempts are the requests to upstreams, where it took more than one or the
 	// call failed over.
 	Attempts []Attempt `json:"attempts,omitempty"`
+
+	// Credential is the key that the provider whose answer was passed on was called
+	// with: the last four characters of the operator's, as in an Attempt, or one of
+	// the labels below; empty: unknown. The provider's own report has it under an id.
+	Credential string `json:"credential,omitempty"`
 
 	// Corrects is the event whose numbers this one changes by its own; zero: none.
 	Corrects ID `json:"corrects,omitzero"`
