@@ -22,6 +22,18 @@ func (c *credential) tail() string {
 	return c.key[len(c.key)-4:]
 }
 
+// credentialUsed says which key the upstream was asked with last.
+func (x *exchange) credentialUsed() string {
+	switch {
+	case x.observed():
+		return metering.CredentialObserved
+	case x.clientAuth():
+		return metering.CredentialClient
+	default:
+		return x.cred.tail()
+	}
+}
+
 // rest counts a refusal of the credential, and says so once when it is put to
 // rest.
 func (c *credential) rest(x *exchange, f failure) {

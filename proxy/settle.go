@@ -40,6 +40,7 @@ func (x *exchange) conclude(end dialect.End, more int) {
 	}
 	e.End = metering.MicrosOf(x.s.o.Now())
 	e.Attempts = x.attempts()
+	e.Credential = x.credentialUsed()
 	if err := x.s.o.Journal.Finish(e); err != nil {
 		x.s.unrecorded.Add(1)
 		x.s.log.Error("a fact was not written at once", "event", e.ID.String(), "customer", e.Customer, "error", err)

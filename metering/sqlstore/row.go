@@ -45,6 +45,10 @@ func eventColumns() []column {
 		{"object_ref", "bigint"},
 		{"client_ref", "bigint"},
 		{"tags", "text"},
+		{"served", "text"},
+		{"tier", "text"},
+		{"credential", "text"},
+		{"details", "smallint"},
 		{"document", "bytea"},
 	}
 }
@@ -163,7 +167,8 @@ func (s *Store) eventRow(e *metering.Event, journal int64) ([]any, error) {
 		some(c.Input), some(c.CacheRead), some(c.CacheWrite), some(c.Output), some(c.Reasoning),
 		some(c.AudioInput), some(c.AudioOutput), some(c.ImageInput), some(c.ImageOutput),
 		micros, picos, unusual(sqldb.Label(string(e.CostState)), usualCost),
-		refOf(e.ProviderID), refOf(e.Usage.ObjectID), refOf(cmp.Or(e.ClientID, sessionRef(e.Session))), unusual(string(tags), ""), stored,
+		refOf(e.ProviderID), refOf(e.Usage.ObjectID), refOf(cmp.Or(e.ClientID, sessionRef(e.Session))), unusual(string(tags), ""),
+		servedBy(e), tierOf(e), unusual(sqldb.Label(e.Credential), ""), detailed(e), stored,
 	}, nil
 }
 
@@ -172,7 +177,7 @@ const eventSelect = "SELECT org_id, id, customer, key, at, COALESCE((SELECT j.id
 	"COALESCE(name, '" + usualName + "'), provider, model, COALESCE(outcome, '" + usualOutcome + "'), status, test, metered, COALESCE(usage_state, '" + usualUsage + "'), " +
 	"COALESCE(input, 0), COALESCE(cache_read, 0), COALESCE(cache_write, 0), COALESCE(output, 0), COALESCE(reasoning, 0), " +
 	"COALESCE(audio_input, 0), COALESCE(audio_output, 0), COALESCE(image_input, 0), COALESCE(image_output, 0), " +
-	"COALESCE(micros, 0), COALESCE(picos, 0), COALESCE(cost_state, '" + usualCost + "'), COALESCE(tags, ''), document FROM events"
+	"COALESCE(micros, 0), COALESCE(picos, 0), COALESCE(cost_state, '" + usualCost + "'), COALESCE(tags, ''), COALESCE(credential, ''), document FROM events"
 
 func (s *Store) scanEvent(r interface{ Scan(...any) error }) (*metering.Event, error) {
 	e := new(metering.Event)
@@ -185,7 +190,7 @@ func (s *Store) scanEvent(r interface{ Scan(...any) error }) (*metering.Event, e
 	err := r.Scan(&e.Org, &id, &customer, &key, &e.At, &e.Journal, &seq,
 		&e.Name, &e.Provider, &e.Model, &e.Outcome, &e.Status, &e.Test, &e.Metered, &e.Usage.State,
 		&c.Input, &c.CacheRead, &c.CacheWrite, &c.Output, &c.Reasoning, &c.AudioInput, &c.AudioOutput, &c.ImageInput, &c.ImageOutput,
-		&e.Cost.Micros, &e.Cost.Picos, &e.CostState, &tags, &stored)
+		&e.Cost.Micros, &e.Cost.Picos, &e.CostState, &tags, &e.Credential, &stored)
 	if err != nil {
 		return nil, err
 	}
