@@ -98,8 +98,12 @@ func region(reported string) string {
 }
 
 // modes read the speed mode (Anthropic: fast costs 2 to 6 times as much) and the
-// kind of deployment (Vertex: provisioned throughput is paid by the hour).
+// kind of deployment (Vertex: provisioned throughput is paid by the hour). Events
+// of before they had fields have them in the usage object alone.
 func modes(u *metering.Usage) (speed, endpoint string) {
+	if u.Speed != "" || u.Deployment != "" {
+		return u.Speed, u.Deployment
+	}
 	if !bytes.Contains(u.Raw, []byte(`"speed"`)) && !bytes.Contains(u.Raw, []byte(`"trafficType"`)) {
 		return "", ""
 	}
@@ -120,6 +124,10 @@ func modes(u *metering.Usage) (speed, endpoint string) {
 	case "", "null", "TRAFFIC_TYPE_UNSPECIFIED", "ON_DEMAND", "1":
 	case "PROVISIONED_THROUGHPUT", "2":
 		endpoint = "provisioned"
+	case "ON_DEMAND_PRIORITY", "3":
+		endpoint = "priority"
+	case "ON_DEMAND_FLEX", "4":
+		endpoint = "flex"
 	default:
 		endpoint = text
 	}
