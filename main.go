@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"os"
@@ -35,8 +36,10 @@ import (
 	"github.com/weirhq/weir/metering/keyring"
 	"github.com/weirhq/weir/metering/memory"
 	"github.com/weirhq/weir/metering/pricebook"
+	"github.com/weirhq/weir/metering/pricebook/catalogue"
 	"github.com/weirhq/weir/metering/pricebook/refresh"
 	"github.com/weirhq/weir/metering/pricebook/rerate"
+	pricesync "github.com/weirhq/weir/metering/pricebook/sync"
 	"github.com/weirhq/weir/metering/redis"
 	"github.com/weirhq/weir/metering/ship"
 	"github.com/weirhq/weir/metering/sqlstore"
@@ -189,6 +192,7 @@ type parts struct {
 	counter metering.Counter
 	ring    *keyring.Ring
 	prices  *refresh.Refresher
+	feed    *pricesync.Syncer // nil: no catalogue is followed
 	rerater *rerate.Rerater
 	again   *rerate.Worker // prices again what had no certain cost
 	shipper *ship.Shipper
@@ -272,10 +276,15 @@ func (p *parts) open(ctx context.Context, box *sandbox) error {
 		return err
 	}
 	p.prices, err = refresh.Open(ctx, refresh.Options{
-		Org: metering.DefaultOrg, Shipped: layers, Store: p.store, Changed: func(*pricebook.Book) { p.again.Notice() }, Now: p.now, Logger: p.log,
+		Org: metering.DefaultOrg, Shipped: layers, Store: p.store, File: p.conf.Pricebook.File, Changed: func(*pricebook.Book) { p.again.Notice() }, Now: p.now, Logger: p.log,
 	})
 	if err != nil {
 		return err
+	}
+	if p.conf.Pricebook.Sync.Enabled {
+		if p.feed, err = feed(p.conf.Pricebook.Sync, p.store, layers, p.log); err != nil {
+			return err
+		}
 	}
 	p.rerater = rerate.New(rerate.Options{
 		Store: p.store, Book: p.prices.Shelf().Book,
@@ -491,7 +500,7 @@ func (p *parts) adminOptions(box *sandbox, targets []config.Target, public, site
 	o := api.Options{
 		Store: p.store, Ring: p.ring, MintKey: keyring.Mint, MintToken: keyring.MintToken,
 		Journal: p.journal.ID(), Sync: p.shipper.Sync, Pricer: p.prices.Shelf(), Explain: p.explain,
-		Prices: &api.Prices{Store: p.store, Books: p.prices, Rerate: p.rerater.Run},
+		Prices: p.pricesAPI(),
 		Proxy:  public, Now: p.now, KeysLoaded: p.ring.Loaded, KeysMaxStale: p.conf.Keys.MaxStale, Logger: p.log,
 		Upstreams: func() []api.Upstream { return p.fare(targets) },
 		Probes:    p.probes(targets),
@@ -645,6 +654,36 @@ func (p *parts) consoleOptions(a api.Options, admin *api.Server, site string) co
 	return o
 }
 
+// feed makes what follows a catalogue of prices.
+func feed(c config.PriceSync, store *sqlstore.Store, shipped []*catalogue.Layer, log *slog.Logger) (*pricesync.Syncer, error) {
+	o := pricesync.Options{
+		Org: metering.DefaultOrg, Main: pricesync.Source{URL: c.URL, Shape: pricesync.Shape(c.Shape)}, Every: c.Every,
+		Jitter:  func(most time.Duration) time.Duration { return rand.N(most + 1) },
+		Shipped: shipped, Store: store, Client: &http.Client{Timeout: time.Minute}, Logger: log,
+	}
+	for _, f := range c.Checkers {
+		o.Checkers = append(o.Checkers, pricesync.Source{URL: f.URL, Shape: pricesync.Shape(f.Shape)})
+	}
+	return pricesync.New(o)
+}
+
+// pricesAPI is what the routes about prices work with.
+func (p *parts) pricesAPI() *api.Prices {
+	out := &api.Prices{Store: p.store, Books: p.prices, Rerate: p.rerater.Run}
+	if p.feed != nil {
+		out.Sync = func(ctx context.Context, dry bool) (api.PriceSync, error) {
+			outcome, err := p.feed.Once(ctx, dry)
+			if err == nil && !dry {
+				if err := p.prices.Refresh(ctx); err != nil {
+					return api.PriceSync{}, err
+				}
+			}
+			return api.NewPriceSync(p.conf.Pricebook.Sync.URL, outcome, err, dry, p.prices.Shelf().Book().Version()), nil
+		}
+	}
+	return out
+}
+
 // explain opens the cost of an event down to the prices that made it. One of a
 // book that nobody kept has no lines.
 func (p *parts) explain(ctx context.Context, e *metering.Event) ([]api.Line, error) {
@@ -785,6 +824,9 @@ func (p *parts) run(ctx context.Context, box *sandbox, public, private net.Liste
 	var refreshed sync.WaitGroup
 	refreshed.Go(func() { p.prices.Run(background, pricesEvery) })
 	refreshed.Go(func() { p.again.Run(background) })
+	if p.feed != nil {
+		refreshed.Go(func() { p.feed.Run(background) })
+	}
 	go func() { planed <- p.plane.Serve(public) }()
 	go func() { consoled <- p.console.Serve(private) }()
 	fmt.Fprintf(out, "weir ready proxy=%s console=%s data=%s\n", api.Reachable(public), api.Reachable(private), p.conf.Data)

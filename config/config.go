@@ -56,6 +56,9 @@ type Config struct {
 	// Keys is how proxy keys are held in memory.
 	Keys Keys `yaml:"keys"`
 
+	// Pricebook is what is known of providers' prices.
+	Pricebook Pricebook `yaml:"pricebook"`
+
 	// Invoice is what invoices say of whoever issues them.
 	Invoice Invoice `yaml:"invoice"`
 
@@ -168,6 +171,7 @@ func base() Config {
 		Limits:        Limits{Inspect: 1 << 20, Body: 512 << 20, Header: 32 << 10, Conns: 20_000},
 		Journal:       Journal{Sync: Sync(5 * time.Millisecond)},
 		Keys:          Keys{MaxStale: 10 * time.Minute},
+		Pricebook:     Pricebook{Sync: defaultPriceSync()},
 		Close:         Close{MaxWait: 24 * time.Hour},
 		Drain:         30 * time.Second,
 		Log:           Log{Level: "info", Format: "text"},

@@ -150,6 +150,14 @@ limits: {inspect: 64KiB, body: 10MB, header: 65536, conns: 9}
 journal: {dir: /j, sync: always}
 keys: {max_stale: 90s}
 invoice: {issuer: Acme Ltd, address: [1 Mill Lane, Weirton]}
+pricebook:
+  file: /p.yaml
+  sync:
+    enabled: true
+    url: https://prices.example/x
+    shape: litellm
+    every: 3h
+    checkers: [{url: "https://prices.example/y", shape: genai-prices}]
 close: {max_wait: 6h}
 drain: 5s
 log: {level: debug, format: json}
@@ -173,9 +181,13 @@ event_id_header: false
 		Journal: config.Journal{Dir: "/j", Sync: config.SyncAlways},
 		Keys:    config.Keys{MaxStale: 90 * time.Second},
 		Invoice: config.Invoice{Issuer: "Acme Ltd", Address: []string{"1 Mill Lane", "Weirton"}},
-		Close:   config.Close{MaxWait: 6 * time.Hour},
-		Drain:   5 * time.Second,
-		Log:     config.Log{Level: "debug", Format: "json"},
+		Pricebook: config.Pricebook{File: "/p.yaml", Sync: config.PriceSync{
+			Enabled: true, URL: "https://prices.example/x", Shape: config.ShapeLiteLLM, Every: 3 * time.Hour,
+			Checkers: []config.PriceFeed{{URL: "https://prices.example/y", Shape: config.ShapeGenAI}},
+		}},
+		Close: config.Close{MaxWait: 6 * time.Hour},
+		Drain: 5 * time.Second,
+		Log:   config.Log{Level: "debug", Format: "json"},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)

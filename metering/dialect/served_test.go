@@ -71,7 +71,7 @@ func TestServed_bedrock(t *testing.T) {
 	t.Parallel()
 	const body = `{"usage":{"inputTokens":1,"outputTokens":1,"totalTokens":2},"performanceConfig":{"latency":"standard"}}`
 	for id, want := range map[string]string{
-		"us.anthropic.claude-x":                                         "",
+		"us.anthropic.claude-x": "",
 		"arn%3Aaws%3Abedrock%3Aus-east-1%3A1%3Aprovisioned-model%2Fabc": "provisioned",
 	} {
 		u := served(t, "bedrock", "/model/"+id+"/converse", nil, body)

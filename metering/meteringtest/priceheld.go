@@ -105,7 +105,7 @@ func (t *heldTest) states(want string) {
 
 func feedLife(t *heldTest) {
 	ctx := t.Context()
-	f := pricesync.Feed{URL: feedURL, Shape: pricesync.ModelsDev, ETag: `W/"a"`, Digest: "00ff", Models: 5307, Bytes: 1 << 33, Asked: noon, Read: noon, Confirmed: noon}
+	f := pricesync.Feed{URL: feedURL, Shape: pricesync.ModelsDev, ETag: `W/"a"`, Digest: "00ff", Models: 5307, Bytes: 1 << 33, Asked: noon, Read: noon, Confirmed: noon, Listing: []byte{0, 1, 255}}
 	t.must(t.KeepPriceFeed(ctx, home, f))
 	failed := f
 	failed.Asked, failed.Failure, failed.Failures = noon+1, "no answer", 3

@@ -103,7 +103,9 @@ func parts(r *reconcile.Recorded) []*reconcile.Share {
 func (r *recording) sum(ctx context.Context, on querier) error {
 	day := strconv.FormatInt(int64(reconcile.DayMicros), 10)
 	columns := []string{"at / " + day, "model", "COALESCE(served, '')", "COALESCE(credential, '')", "COALESCE(tier, '" + reconcile.TierStandard + "')"}
-	when := func(condition, value string) string { return summed("CASE WHEN " + condition + " THEN " + value + " ELSE 0 END") }
+	when := func(condition, value string) string {
+		return summed("CASE WHEN " + condition + " THEN " + value + " ELSE 0 END")
+	}
 	columns = append(columns, when(sqlCall, "1"), when("cost_state IN ('', 'unpriced') AND "+sqlCall, "1"))
 	for _, class := range strings.Split(sumNames, ", ")[1:12] {
 		columns = append(columns, summed(class))

@@ -39,6 +39,7 @@ CREATE TABLE price_feeds (
     confirmed_at BIGINT NOT NULL,
     failure      TEXT   NOT NULL,
     failures     BIGINT NOT NULL,
+    listing      BYTEA,
     PRIMARY KEY (org_id, url)
 );
 

@@ -42,6 +42,9 @@ type Feed struct {
 	Asked, Read, Confirmed metering.Micros
 	Failure                string // why the last look failed, at most 1,000 bytes; empty: it did not
 	Failures               int    // looks that failed since the last that did not
+	// Listing is which models the document listed, for [Compare] alone: deflated, at
+	// most 4 MiB. nil: none was read.
+	Listing []byte
 }
 
 // Result is what one document led to.
@@ -93,8 +96,8 @@ const (
 	StateWithdrawn State = "withdrawn"
 )
 
-// Settle returns the held changes of a feed that a result alters: have are all
-// that are kept of the feed. A new one is added; one that is open is seen again
+// Settle returns the held changes that a result alters: have are all that the
+// organisation has. A new one is added; one that is open is seen again
 // or, if the feed asks for it no more, withdrawn; one that was withdrawn or
 // applied before and is asked for again is open again; an approved one that the
 // layer now has is applied. What somebody decided meanwhile is not touched.
