@@ -37,6 +37,8 @@ import (
 	"github.com/weirhq/weir/metering/memory"
 	"github.com/weirhq/weir/metering/pricebook"
 	"github.com/weirhq/weir/metering/pricebook/catalogue"
+	"github.com/weirhq/weir/metering/pricebook/reconcile"
+	"github.com/weirhq/weir/metering/pricebook/reconcile/fetch"
 	"github.com/weirhq/weir/metering/pricebook/refresh"
 	"github.com/weirhq/weir/metering/pricebook/rerate"
 	pricesync "github.com/weirhq/weir/metering/pricebook/sync"
@@ -500,8 +502,9 @@ func (p *parts) adminOptions(box *sandbox, targets []config.Target, public, site
 	o := api.Options{
 		Store: p.store, Ring: p.ring, MintKey: keyring.Mint, MintToken: keyring.MintToken,
 		Journal: p.journal.ID(), Sync: p.shipper.Sync, Pricer: p.prices.Shelf(), Explain: p.explain,
-		Prices: p.pricesAPI(),
-		Proxy:  public, Now: p.now, KeysLoaded: p.ring.Loaded, KeysMaxStale: p.conf.Keys.MaxStale, Logger: p.log,
+		Prices:         p.pricesAPI(),
+		Reconciliation: &api.Reconciliation{Store: p.store, Fetch: p.fetchReports},
+		Proxy:          public, Now: p.now, KeysLoaded: p.ring.Loaded, KeysMaxStale: p.conf.Keys.MaxStale, Logger: p.log,
 		Upstreams: func() []api.Upstream { return p.fare(targets) },
 		Probes:    p.probes(targets),
 		Database: func(ctx context.Context) (api.Database, error) {
@@ -534,6 +537,16 @@ func (p *parts) adminOptions(box *sandbox, targets []config.Target, public, site
 		return site + portal.Base + "/login/" + secret, now.Add(linkTTL), err
 	}
 	return o
+}
+
+// fetchReports asks a provider for its reports with the administrator's key in
+// the environment of this process.
+func (p *parts) fetchReports(ctx context.Context, provider string, from, to reconcile.Day, take func(costs bool, page []byte) error) error {
+	f := fetch.Fetcher{
+		Provider: provider, Key: os.Getenv(fetch.KeyVariable(provider)), BaseURL: os.Getenv(strings.ToUpper(provider) + "_ADMIN_BASE_URL"),
+		Client: &http.Client{Timeout: time.Minute}, Wait: fetch.Sleep,
+	}
+	return f.Fetch(ctx, from, to, take)
 }
 
 // fare returns the upstreams and how they fare.

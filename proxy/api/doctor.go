@@ -56,6 +56,7 @@ func (s *Server) Diagnose(ctx context.Context, org string) Diagnosis {
 	if s.opts.Billing != nil {
 		checks = append(checks, s.checkPeriods(ctx, org), s.checkPayments(ctx, org))
 	}
+	checks = append(checks, s.checkReconciled(ctx, org)...)
 	for _, p := range s.opts.Probes {
 		check := p.Run(ctx)
 		check.Name = p.Name

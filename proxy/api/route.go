@@ -33,7 +33,7 @@ const (
 // timeout bounds a request on the route.
 func (r Route) timeout() time.Duration {
 	switch r.Name {
-	case "advanceClock", "auditInvoice", "showMargin", "rerateEvents", "syncPrices":
+	case "reconcile", "advanceClock", "auditInvoice", "showMargin", "rerateEvents", "syncPrices":
 		return slowTimeout
 	default:
 		return requestTimeout
@@ -41,7 +41,9 @@ func (r Route) timeout() time.Duration {
 }
 
 // Routes is the whole API.
-func Routes() []Route { return slices.Concat(meteringRoutes(), priceRoutes(), billingRoutes()) }
+func Routes() []Route {
+	return slices.Concat(meteringRoutes(), priceRoutes(), reconcileRoutes(), billingRoutes())
+}
 
 // meteringRoutes are the routes about what was used and by whom.
 func meteringRoutes() []Route {

@@ -66,6 +66,8 @@ type Options struct {
 	// Prices are what the routes about the price book work with; nil: it cannot be
 	// asked or changed.
 	Prices *Prices
+	// Reconciliation compares with what providers say of themselves; nil: nobody can.
+	Reconciliation *Reconciliation
 	// Clock is the time of a sandbox, which Now reads too; nil: this is none.
 	Clock SandboxClock
 	// PortalLink makes a short-lived link to the portal of a customer; nil: there

@@ -12,10 +12,16 @@ import (
 
 // causes are why a row is likely to differ, the likeliest first. Rules look at
 // what differs together and what does not, and at what is known of our calls.
-func (c *comparison) causes(n, model *node, j *judgement) []Cause {
+func (c *comparison) causes(n, model *node, j *judgement, explained bool) []Cause {
 	f := &finder{c: c, n: n, j: j}
-	if more, less := c.shifts(n, model); c.nearMidnight(n, model, j) {
-		f.add(CauseBoundary, "%d of our calls lie near the end of a day, and %d of the days around: the provider cuts days by its own clock", more.Calls, less.Calls)
+	midnight := func() {
+		if more, less := c.shifts(n, model); c.nearMidnight(n, model, j) {
+			f.add(CauseBoundary, "%d of our calls lie near the ends of these days, and %d in the days around: the provider cuts days by its own clock", more.Calls, less.Calls)
+		}
+	}
+	// What a whole month lacks, no day has on its neighbour.
+	if explained {
+		midnight()
 	}
 	switch {
 	case n.theirs.there && !n.ours.there:
@@ -26,6 +32,9 @@ func (c *comparison) causes(n, model *node, j *judgement) []Cause {
 		f.usage()
 	case j.cost == VerdictDiffers:
 		f.money()
+	}
+	if !explained {
+		midnight()
 	}
 	return f.list
 }

@@ -21,7 +21,7 @@ func Compare(e *Export, recorded []Recorded, o Options) (*Report, error) {
 	c.keys = c.pairKeys(recorded)
 	c.report = &Report{
 		Provider: e.Provider, From: c.from, To: c.to, Tolerance: percentOf(c.options.Tolerance) + "%",
-		Floor: Floor{max(0, c.options.FloorTokens), c.options.FloorCost}, Notes: slices.Clone(e.Notes), Keys: c.keys.list(), Causes: []CauseCount{},
+		Floor: Floor{max(0, c.options.FloorTokens), c.options.FloorCost}, Notes: append([]string{}, e.Notes...), Keys: c.keys.list(), Causes: []CauseCount{},
 	}
 	for i := range recorded {
 		c.record(&recorded[i])

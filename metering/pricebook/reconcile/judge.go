@@ -37,7 +37,7 @@ func (c *comparison) row(n, model, parent *node, causes map[string]int) Row {
 	}
 	n.bad = row.Verdict == VerdictDiffers
 	if row.Verdict == VerdictDiffers || row.Verdict == VerdictExplained {
-		row.Causes = c.causes(n, model, j)
+		row.Causes = c.causes(n, model, j, row.Verdict == VerdictExplained)
 	}
 	c.report.Compared++
 	if row.Verdict == VerdictDiffers {
@@ -116,7 +116,7 @@ type judgement struct {
 
 // judge compares the measures of a node.
 func (c *comparison) judge(n *node) *judgement {
-	j := &judgement{cost: VerdictUnknown, costDiff: new(big.Int)}
+	j := &judgement{list: []Difference{}, cost: VerdictUnknown, costDiff: new(big.Int)}
 	known := n.theirs.known
 	if c.export.hasUsage && known == 0 && (n.ours.there || n.theirs.there) {
 		known = c.stated // the export has nothing of it: that is zero

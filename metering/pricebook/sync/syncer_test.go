@@ -197,7 +197,7 @@ func TestSyncer(t *testing.T) {
 	look(models("x", "12", "y", "1"), "44", 1)
 	m.decide(pricesync.StateRejected)
 	look(models("x", "12", "y", "1.0"), "44", 0) // it is not asked again
-	look(models("x", "33", "y", "1"), "44", 1) // a quarter
+	look(models("x", "33", "y", "1"), "44", 1)   // a quarter
 	other.put(models("x", "33"), 0)
 	look(models("x", "33", "y", "1.0"), "33", 0) // another feed says so too
 	other.put(models("x", "5"), 0)
@@ -209,6 +209,7 @@ func TestSyncer(t *testing.T) {
 	}
 	main.put(models("x", "31", "y", "1"), 0)
 	kept := m.n
+	now = now.Add(time.Hour)
 	if out, err := s.Once(t.Context(), true); err != nil || len(out.Changes) == 0 || m.n != kept {
 		t.Errorf("a dry run: %+v, %v, content %d", out, err, m.n)
 	}
