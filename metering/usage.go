@@ -118,7 +118,9 @@ type Usage struct {
 
 	Quantities []Quantity `json:"quantities,omitempty"`
 	// Attributes are facts of the exchange that are no amounts and that meters
-	// filter by: the bucket and the key of an object. Sorted by name.
+	// filter by, or that prices depend on: the bucket and the key of an object; size,
+	// quality and resolution of what was made, context_size of a search, thinking.
+	// Sorted by name.
 	Attributes []Tag         `json:"attributes,omitempty"`
 	ByModel    []ModelTokens `json:"by_model,omitempty"` // complete split, only where it differs from Model alone
 	Flags      []Flag        `json:"flags,omitempty"`
@@ -132,8 +134,8 @@ type Usage struct {
 	// "fast" of Anthropic, "optimized" of Bedrock's latency; "" is the standard one.
 	Speed string `json:"speed,omitempty"`
 	// Deployment is the kind of capacity that served: "provisioned" is paid by the
-	// hour, "flex" and "priority" are Vertex's on-demand classes, anything else is
-	// as reported; "" is the usual one, shared and paid by use.
+	// hour, "byok" with the caller's own account at a vendor, anything else is as
+	// reported ("ON_DEMAND_FLEX"); "" is the usual one, shared and paid by use.
 	Deployment string         `json:"deployment,omitempty"`
 	ObjectID   string         `json:"object_id,omitempty"` // of the object that the usage belongs to
 	Finish     string         `json:"finish,omitempty"`    // finish or stop reason, or status

@@ -51,6 +51,7 @@ type answer struct {
 
 	model, id, tier, region, finish label
 	served                          served
+	said                            Variant // of what was made
 
 	objects  int            // usage objects seen
 	raw      []byte         // the latest usage object that had counts

@@ -130,6 +130,9 @@ func differences(e exchange, u metering.Usage) []string {
 	d.number("usage objects", int64(u.Objects), int64(x.Objects))
 	d.failure(u.Error, x.Error)
 	d.quantities(u, x)
+	if u.State != metering.UsageNone {
+		d.text("attributes", fmt.Sprint(u.Attributes), fmt.Sprint(e.attributes()))
+	}
 	if x.Model != nil {
 		d.text("model", u.Model, *x.Model)
 	}
@@ -281,8 +284,7 @@ func (d *differing) quantities(u metering.Usage, x expect) {
 			want["audio_seconds"] = plain(v)
 		case "response_bytes", "lines", "size", "quality", "output_format", "background":
 			// Nobody bills by the bytes of speech, and lines are compared as usage objects;
-			// size and quality are in the name of a quantity where images are billed by it,
-			// and inside the tokens elsewhere. The rest has no price.
+			// size and quality are attributes. The rest has no price.
 		case "declined_attempts":
 			list, _ := v.([]any)
 			want[name] = fmt.Sprint(len(list))
@@ -293,8 +295,8 @@ func (d *differing) quantities(u metering.Usage, x expect) {
 		case "tool_use_prompt_tokens", "search_context_size", "traffic_type", "incomplete_reason":
 			// Inside the input, or of no use to a bill.
 		default:
-			if strings.HasPrefix(name, "server_side_tool_usage_details.") || strings.HasPrefix(name, "images.") ||
-				strings.HasPrefix(name, "video_seconds.") || strings.HasPrefix(name, "batch_requests.") || strings.HasPrefix(name, "guardrail_") {
+			if strings.HasPrefix(name, "server_side_tool_usage_details.") ||
+				strings.HasPrefix(name, "batch_requests.") || strings.HasPrefix(name, "guardrail_") {
 				want[name] = plain(v)
 				continue
 			}

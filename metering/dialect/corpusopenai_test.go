@@ -2,9 +2,7 @@ package dialect_test
 
 import (
 	"encoding/json"
-	"fmt"
 	"maps"
-	"strings"
 	"unicode/utf8"
 )
 
@@ -75,8 +73,8 @@ func wanted(e exchange, x expect) expect {
 	x.Units = units
 	// A form, or no recorded request, leaves it empty.
 	var asked struct {
-		Input, Text, Size, Quality, Resolution string
-		Duration                               json.Number
+		Input, Text string
+		Duration    json.Number
 	}
 	if err := json.Unmarshal([]byte(e.RequestBody), &asked); err != nil && e.RequestEncoding == "text" && e.RequestBody != "" {
 		asked.Text = err.Error()
@@ -88,27 +86,8 @@ func wanted(e exchange, x expect) expect {
 		if units["duration_in_body"] == nil {
 			units["requests"] = 1
 		}
-	case "openai.images":
-		kind := func(reported any, asked string) string {
-			if reported == nil {
-				return asked
-			}
-			return fmt.Sprint(reported)
-		}
-		size, quality := kind(units["size"], asked.Size), kind(units["quality"], asked.Quality)
-		if size+quality != "" {
-			units[strings.Join([]string{"images", or(quality, "default"), or(size, "default")}, ".")] = x.Images
-		}
 	case "xai.videos":
 		units["video_seconds"] = asked.Duration
-		units["video_seconds.default."+asked.Resolution] = asked.Duration
 	}
 	return x
-}
-
-func or(s, alternative string) string {
-	if s == "" {
-		return alternative
-	}
-	return s
 }

@@ -77,9 +77,8 @@ type Request struct {
 	// Asked are amounts that the request states and the answer may not: what was
 	// asked for is then what is counted. Sorted by nothing; at most one of a name.
 	Asked []metering.Quantity
-	// Size and Quality are those of the image or video asked for, as they were
-	// written: "1024x1024", "hd".
-	Size, Quality string
+	// Variant is what was asked for, as it was written.
+	Variant
 
 	// References are the stored objects that the body names, without repetition.
 	// What a prompt template is called is not one: those are the operator's.

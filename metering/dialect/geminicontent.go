@@ -4,6 +4,8 @@ import (
 	"strings"
 
 	"github.com/tidwall/gjson"
+
+	"github.com/weirhq/weir/metering"
 )
 
 // contentReader reads generateContent of Gemini and Vertex: one document, the
@@ -148,7 +150,13 @@ func (r *contentReader) grounding(raw []byte) {
 	if !meta.IsObject() {
 		return
 	}
-	r.counts.set("grounded", gjson.Parse("1"))
+	search, maps := groundedIn(meta.Get("groundingChunks"))
+	if maps {
+		r.counts.put("maps_grounded", metering.NumberOf(1))
+	}
+	if search || !maps || meta.Get("webSearchQueries.#").Int() > 0 {
+		r.counts.put("grounded", metering.NumberOf(1))
+	}
 	meta.Get("webSearchQueries").ForEach(func(_, q gjson.Result) bool {
 		query := clean(q.String(), maxLabel)
 		for _, have := range r.queries {
@@ -162,6 +170,17 @@ func (r *contentReader) grounding(raw []byte) {
 		}
 		return true
 	})
+}
+
+// groundedIn reports what an answer is grounded in: places of Google Maps have a
+// price of their own (https://ai.google.dev/gemini-api/docs/maps-grounding).
+func groundedIn(chunks gjson.Result) (search, maps bool) {
+	chunks.ForEach(func(_, chunk gjson.Result) bool {
+		place := chunk.Get("maps").Exists()
+		search, maps = search || !place, maps || place
+		return true
+	})
+	return search, maps
 }
 
 func (r *contentReader) unknownField(_, _ []byte) {}

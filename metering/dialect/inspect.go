@@ -2,6 +2,7 @@ package dialect
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"strings"
 
@@ -144,6 +145,8 @@ func (q *Request) readGeneration(raw []byte) {
 		switch string(key) {
 		case "maxOutputTokens", "max_output_tokens":
 			q.OutputCap = max(q.OutputCap, requested(c.value()))
+		case "thinkingConfig", "thinking_config":
+			q.Thinking = cmp.Or(budget(c.value()), q.Thinking)
 		case "candidateCount", "candidate_count":
 			q.Choices = max(q.Choices, requested(c.value()))
 		default:

@@ -2,6 +2,9 @@ package dialect
 
 import (
 	"bytes"
+	"cmp"
+	"strconv"
+	"strings"
 	"unicode/utf8"
 
 	"github.com/weirhq/weir/metering"
@@ -46,6 +49,15 @@ func (q *Request) asked(key, value []byte, r Route) {
 		for _, name := range [...]string{"max_new_tokens", "num_predict"} {
 			q.OutputCap = max(q.OutputCap, requested(rawMember(value, name)))
 		}
+		if r.Endpoint == "gemini.predict" { // of Imagen
+			q.Resolution = readName(rawMember(value, "sampleImageSize"))
+		}
+	case "enable_thinking":
+		q.Thinking = thinking(value)
+	case "chat_template_kwargs":
+		q.Thinking = cmp.Or(q.Thinking, thinking(rawMember(value, "enable_thinking")))
+	case "web_search_options":
+		q.ContextSize = readName(rawMember(value, "search_context_size"))
 	case "input", "text":
 		switch r.Endpoint {
 		case "openai.audio_speech", "deepgram.speak":
@@ -73,12 +85,33 @@ func (q *Request) form(key string, value []byte, r Route) {
 		return
 	}
 	switch key {
-	case "size", "resolution":
+	case "size":
 		q.Size = readName(value)
+	case "resolution":
+		q.Resolution = readName(value)
+	case "width":
+		q.sides(requested(value), 0)
+	case "height":
+		q.sides(0, requested(value))
 	case "quality":
 		q.Quality = readName(value)
 	case "seconds", "duration":
 		q.ask("video_seconds", readSeconds(value))
+	}
+}
+
+// sides take the width or the height of a picture, which Together asks for apart;
+// zero is the one that value is not.
+func (q *Request) sides(width, height int64) {
+	w, h, _ := strings.Cut(q.Size, "x")
+	if width > 0 {
+		w = strconv.FormatInt(width, 10)
+	}
+	if height > 0 {
+		h = strconv.FormatInt(height, 10)
+	}
+	if w+h != "" {
+		q.Size = w + "x" + h
 	}
 }
 

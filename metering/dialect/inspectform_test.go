@@ -67,11 +67,11 @@ func forms() []struct {
 		{"an empty field", formOf(field("model", ""), field("n", "2")), images, dialect.Request{Choices: 2}, false},
 		{
 			"a picture", formOf(field("n", "3"), file("image[]", "x"), file("image[]", audio), field("size", "1024x1536"), field("quality", "high"), field("model", "gpt-image-1"), field("prompt", audio)),
-			images, dialect.Request{Model: "gpt-image-1", Choices: 3, Size: "1024x1536", Quality: "high"}, false,
+			images, dialect.Request{Model: "gpt-image-1", Choices: 3, Variant: dialect.Variant{Size: "1024x1536", Quality: "high"}}, false,
 		},
 		{
 			"a video", formOf(field("seconds", "8"), field("model", "sora-2"), field("size", "720x1280"), file("input_reference", audio)), videos,
-			dialect.Request{Model: "sora-2", Size: "720x1280", Asked: []metering.Quantity{{Name: "video_seconds", Amount: metering.NumberOf(8)}}}, false,
+			dialect.Request{Model: "sora-2", Variant: dialect.Variant{Size: "720x1280"}, Asked: []metering.Quantity{{Name: "video_seconds", Amount: metering.NumberOf(8)}}}, false,
 		},
 	}
 }

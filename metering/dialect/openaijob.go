@@ -13,7 +13,6 @@ type jobReader struct {
 	openAIAnswer
 	batch bool
 	sum   lineSum // of a batch whose answers stand in its object
-	size  label   // of a video
 }
 
 func (r *jobReader) event(_, data []byte) {
@@ -82,7 +81,7 @@ func (r *videoReader) event(name, data []byte) {
 		case "seconds":
 			r.seconds = readSeconds(value)
 		case "size":
-			r.size.set(value)
+			r.said.Size = readName(value)
 		case "video":
 			r.seconds = readSeconds(rawMember(value, "duration"))
 		}
@@ -92,16 +91,8 @@ func (r *videoReader) event(name, data []byte) {
 
 // units counts the seconds that were asked for.
 func (r *videoReader) units(q Request, u *metering.Usage) {
-	seconds, size := r.seconds, r.size.String()
-	if seconds.IsZero() {
-		seconds = q.askedFor("video_seconds")
-		addQuantity(u, "video_seconds", seconds)
-	}
-	if size == "" {
-		size = q.Size
-	}
-	if !seconds.IsZero() {
-		addKind(u, "video_seconds", seconds, q.Quality, size)
+	if r.seconds.IsZero() {
+		addQuantity(u, "video_seconds", q.askedFor("video_seconds"))
 	}
 }
 

@@ -26,8 +26,6 @@ const (
 type mediaReader struct {
 	openAIAnswer
 	makes    medium
-	size     label // of the images, as made
-	quality  label
 	images   int64 // those that have come
 	awaited  int64 // events that end a stream: one for each image
 	duration metering.Number
@@ -101,9 +99,9 @@ func (r *mediaReader) about(key, value []byte) {
 	case "model":
 		r.model.set(value)
 	case "size":
-		r.size.set(value)
+		r.said.Size = readName(value)
 	case "quality":
-		r.quality.set(value)
+		r.said.Quality = readName(value)
 	case "duration":
 		if r.makes == makesTranscript {
 			var d quantities
@@ -134,19 +132,11 @@ func (r *mediaReader) report(u *metering.Usage) reported {
 	return got
 }
 
-// units counts images by quality and size, the characters that were spoken, and
-// the seconds that were heard.
+// units counts the characters that were spoken and the seconds that were heard.
 func (r *mediaReader) units(q Request, u *metering.Usage) {
 	switch r.makes {
 	case makesImages:
-		quality, size := r.quality.String(), r.size.String()
-		if quality == "" {
-			quality = q.Quality
-		}
-		if size == "" {
-			size = q.Size
-		}
-		addKind(u, "images", metering.NumberOf(r.images), quality, size)
+		// They have been, as they came.
 	case makesSpeech:
 		if r.counts.of("characters").IsZero() {
 			addQuantity(u, "characters", q.askedFor("characters"))
@@ -158,19 +148,4 @@ func (r *mediaReader) units(q Request, u *metering.Usage) {
 		}
 		addQuantity(u, "audio_seconds", heard)
 	}
-}
-
-// addKind adds the kind of a quantity that is priced by quality and size, where
-// either is known: "images.hd.1024x1024". The count of all kinds stands beside.
-func addKind(u *metering.Usage, name string, n metering.Number, quality, size string) {
-	if quality == "" && size == "" {
-		return
-	}
-	if quality == "" {
-		quality = "default"
-	}
-	if size == "" {
-		size = "default"
-	}
-	addQuantity(u, clean(name+"."+quality+"."+size, maxLabel), n)
 }

@@ -112,7 +112,7 @@ func (r *responsesReader) response(data []byte, final bool) {
 	if !c.enter('{') {
 		return
 	}
-	var usage, tools, output, failure, object, background []byte
+	var usage, used, tools, output, failure, object, background []byte
 	for key, ok := c.member(); ok; key, ok = c.member() {
 		switch string(key) {
 		case "id":
@@ -130,6 +130,8 @@ func (r *responsesReader) response(data []byte, final bool) {
 		case "usage":
 			usage = c.value()
 		case "tool_usage":
+			used = c.value()
+		case "tools":
 			tools = c.value()
 		case "output":
 			output = c.value()
@@ -141,10 +143,13 @@ func (r *responsesReader) response(data []byte, final bool) {
 	}
 	r.judge(object, failure, string(background) == "true")
 	r.see(usage)
-	r.tools(tools)
+	r.tools(used)
 	if final {
 		r.output(output)
 		r.madeItems(output)
+		if !r.counts.of(kindSearch).IsZero() {
+			r.said.ContextSize = searchContext(tools)
+		}
 	}
 }
 

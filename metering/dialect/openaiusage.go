@@ -80,6 +80,12 @@ func (u *openAIUsage) readExtra(key string, v gjson.Result, a *answer) {
 		a.counts.setAll("", v)
 	case "server_side_tool_usage_details":
 		a.counts.setAll("server_side_tool_usage_details.", v)
+	case "search_context_size": // of Perplexity
+		a.said.ContextSize = readName([]byte(v.Raw))
+	case "is_byok": // of OpenRouter: the vendor bills its customer's own key
+		if v.Type == gjson.True {
+			a.served.deployment = deploymentOwnKey
+		}
 	case "num_sources_used", "num_search_queries", "citation_tokens", "image_pixels":
 		a.counts.set(key, v)
 	case "prompt_audio_seconds", "seconds":

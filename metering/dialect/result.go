@@ -45,6 +45,9 @@ func (s *scanner) result(end End, e *Evidence) metering.Usage {
 			s.estimate(&u, got, e)
 		}
 	}
+	if u.State != metering.UsageNone {
+		u.Attributes = s.variant(&u).attributes()
+	}
 	slices.SortFunc(u.Quantities, func(x, y metering.Quantity) int {
 		return strings.Compare(x.Name, y.Name)
 	})

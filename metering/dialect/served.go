@@ -19,8 +19,13 @@ type served struct {
 	deployment string
 }
 
-// deploymentProvisioned is capacity that is paid by the hour, whatever is sent.
-const deploymentProvisioned = "provisioned"
+const (
+	// deploymentProvisioned is capacity that is paid by the hour, whatever is sent.
+	deploymentProvisioned = "provisioned"
+	// deploymentOwnKey is a gateway's account with a vendor that its customer has
+	// itself: the gateway charges a fee alone.
+	deploymentOwnKey = "byok"
+)
 
 // describe writes into u what is not the usual way.
 func (s *served) describe(u *metering.Usage) {
@@ -32,10 +37,10 @@ func (s *served) describe(u *metering.Usage) {
 	case "", "0", "TRAFFIC_TYPE_UNSPECIFIED", "1", "ON_DEMAND":
 	case "2", "PROVISIONED_THROUGHPUT":
 		u.Deployment = deploymentProvisioned
-	case "3", "ON_DEMAND_PRIORITY":
-		u.Deployment = "priority"
-	case "4", "ON_DEMAND_FLEX":
-		u.Deployment = "flex"
+	case "3":
+		u.Deployment = "ON_DEMAND_PRIORITY"
+	case "4":
+		u.Deployment = "ON_DEMAND_FLEX"
 	default:
 		u.Deployment = traffic
 	}

@@ -1,0 +1,102 @@
+package dialect
+
+import (
+	"cmp"
+
+	"github.com/tidwall/gjson"
+
+	"github.com/weirhq/weir/metering"
+)
+
+// Variant is which of the products of one model was asked for, or was made,
+// where they have different prices. A field that nobody has stated is empty.
+type Variant struct {
+	Quality     string // of an image or a video: "hd", "low"
+	Size        string // in pixels: "1024x1024"
+	Resolution  string // by name: "720p", "2k"
+	ContextSize string // of what a search puts before the model: "low", "medium", "high"
+	Thinking    string // "on" or "off"
+}
+
+// or is v with what it lacks from w.
+func (v Variant) or(w Variant) Variant {
+	return Variant{
+		Quality: cmp.Or(v.Quality, w.Quality), Size: cmp.Or(v.Size, w.Size), Resolution: cmp.Or(v.Resolution, w.Resolution),
+		ContextSize: cmp.Or(v.ContextSize, w.ContextSize), Thinking: cmp.Or(v.Thinking, w.Thinking),
+	}
+}
+
+// attributes are the fields as facts of a usage.
+func (v Variant) attributes() []metering.Tag {
+	return attributes("context_size", v.ContextSize, "quality", v.Quality, "resolution", v.Resolution, "size", v.Size, "thinking", v.Thinking)
+}
+
+// variant is what was made as the answer says, else as the request does, else as
+// the vendor does it unasked.
+func (s *scanner) variant(u *metering.Usage) Variant {
+	v := s.read.state().said.or(s.req.Variant)
+	if s.route.Endpoint == "openai.images" && s.req.Model != "" {
+		v = v.or(unasked(s.req.Model))
+	}
+	if v.Thinking == thinkingOff && u.Tokens[metering.OutputCell(true, metering.Text)] > 0 {
+		v.Thinking = thinkingOn // the model did all the same
+	}
+	return v
+}
+
+// unasked is what DALL·E makes where a request does not say it
+// (https://platform.openai.com/docs/api-reference/images/create). Newer models
+// say in the answer what they have made.
+func unasked(model string) Variant {
+	switch model {
+	case "dall-e-2":
+		return Variant{Size: "1024x1024"}
+	case "dall-e-3":
+		return Variant{Quality: "standard", Size: "1024x1024"}
+	default:
+		return Variant{}
+	}
+}
+
+const (
+	thinkingOn  = "on"
+	thinkingOff = "off"
+)
+
+// thinking reads enable_thinking, by which Qwen's models that can do both are told
+// to think: some have two prices of output
+// (https://www.alibabacloud.com/help/en/model-studio/deep-thinking).
+func thinking(raw []byte) string {
+	switch string(raw) {
+	case "true":
+		return thinkingOn
+	case "false":
+		return thinkingOff
+	default:
+		return ""
+	}
+}
+
+// searchContext is the context size of the web search among the tools of a
+// response, which repeats those of its request with what was left out filled in.
+func searchContext(tools []byte) string {
+	size := ""
+	eachElement(tools, func(tool []byte) {
+		size = cmp.Or(size, readName(rawMember(tool, "search_context_size")))
+	})
+	return size
+}
+
+// budget reads Gemini's thinkingConfig, whose budget of zero turns thinking off.
+// Both of its spellings in the JSON of protocol buffers are known.
+func budget(config []byte) string {
+	for _, name := range [...]string{"thinkingBudget", "thinking_budget"} {
+		if n := gjson.ParseBytes(rawMember(config, name)); n.Type == gjson.Number {
+			if n.Num == 0 {
+				return thinkingOff
+			}
+			return thinkingOn
+		}
+	}
+	return ""
+}

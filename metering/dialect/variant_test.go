@@ -1,0 +1,109 @@
+package dialect_test
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/weirhq/weir/metering"
+	"github.com/weirhq/weir/metering/dialect"
+)
+
+// used is the usage that a request and its answer leave.
+func used(t *testing.T, name, path, contentType, request, answer string) metering.Usage {
+	t.Helper()
+	d, ok := dialect.Named(name)
+	if !ok {
+		t.Fatalf("no dialect %q", name)
+	}
+	r := d.Route("POST", path)
+	q, err := d.Inspect(r, contentType, []byte(request))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := d.Scanner(r, q, dialect.Response{Status: 200, ContentType: "application/json"})
+	s.Scan([]byte(answer))
+	return s.Close(dialect.Ended)
+}
+
+// TestVariant: what was made is what the answer says, else what was asked for,
+// else what the vendor makes unasked.
+func TestVariant(t *testing.T) {
+	t.Parallel()
+	f := func(name, path, request, answer, want string) {
+		t.Helper()
+		u := used(t, name, path, "application/json", request, answer)
+		if got := fmt.Sprint(u.Attributes); got != want {
+			t.Errorf("%s asked for %s: %s, want %s", path, request, got, want)
+		}
+	}
+	const images, one = "/v1/images/generations", `{"data":[{"url":"u"}]}`
+	f("openai", images, `{"model":"dall-e-3","prompt":"a weir"}`, one, "[{quality standard} {size 1024x1024}]")
+	f("openai", images, `{"model":"dall-e-3","quality":"hd","size":"1792x1024"}`, one, "[{quality hd} {size 1792x1024}]")
+	f("openai", images, `{"model":"dall-e-2"}`, one, "[{size 1024x1024}]")
+	f("openai", images, `{"model":"gpt-image-1","quality":"auto","size":"auto"}`, `{"data":[{"b64_json":"AA"}],"quality":"low","size":"1536x1024"}`, "[{quality low} {size 1536x1024}]")
+	f("openai", images, `{"model":"grok-imagine-image","resolution":"2k"}`, one, "[{resolution 2k}]")
+	f("openai", images, `{"model":"black-forest-labs/FLUX.1-pro","width":1024,"height":768}`, one, "[{size 1024x768}]")
+	f("openai", images, `{"model":"black-forest-labs/FLUX.1-pro","height":768,"width":1024}`, one, "[{size 1024x768}]")
+	f("openai", images, `{"model":"m","width":"wide","size":7}`, one, "[]")
+	f("openai", "/v1/videos", `{"model":"sora-2-pro"}`, `{"id":"v","seconds":"4","size":"1792x1024"}`, "[{size 1792x1024}]")
+	f("openai", "/v1/videos/generations", `{"model":"grok-imagine-video","duration":1,"resolution":"480p"}`, `{"request_id":"v"}`, "[{resolution 480p}]")
+	f("gemini", "/v1beta/models/imagen-4.0-generate-001:predict", `{"parameters":{"sampleImageSize":"2K"}}`, `{"predictions":[{"mimeType":"image/png","bytesBase64Encoded":"AA=="}]}`, "[{resolution 2K}]")
+	const chat, plain = "/v1/chat/completions", `{"usage":{"prompt_tokens":1,"completion_tokens":1}}`
+	f("openai", chat, `{"model":"m"}`, plain, "[]")
+	f("openai", chat, `{"model":"m","web_search_options":{"search_context_size":"high"}}`, plain, "[{context_size high}]")
+	f("openai", chat, `{"model":"m","web_search_options":{"search_context_size":"high"}}`, `{"usage":{"prompt_tokens":1,"completion_tokens":1,"search_context_size":"low"}}`, "[{context_size low}]")
+	f("openai", chat, `{"model":"m","enable_thinking":true}`, plain, "[{thinking on}]")
+	f("openai", chat, `{"model":"m","chat_template_kwargs":{"enable_thinking":false}}`, plain, "[{thinking off}]")
+	f("openai", chat, `{"model":"m","enable_thinking":false}`, `{"usage":{"prompt_tokens":1,"completion_tokens":9,"completion_tokens_details":{"reasoning_tokens":5}}}`, "[{thinking on}]")
+	f("openai", chat, `{"model":"m","enable_thinking":"no"}`, plain, "[]")
+	const google, said = "/v1beta/models/g:generateContent", `{"usageMetadata":{"promptTokenCount":1,"candidatesTokenCount":1,"totalTokenCount":2}}`
+	f("gemini", google, `{"generationConfig":{"thinkingConfig":{"thinkingBudget":0}}}`, said, "[{thinking off}]")
+	f("gemini", google, `{"generation_config":{"thinking_config":{"thinking_budget":-1}}}`, said, "[{thinking on}]")
+	f("gemini", google, `{"generationConfig":{"thinkingConfig":{"includeThoughts":true}}}`, said, "[]")
+	const tools = `"tools":[{"type":"function","name":"f"},{"type":"web_search","search_context_size":"medium"}],"usage":{"input_tokens":1,"output_tokens":1}`
+	f("openai", "/v1/responses", `{"model":"m"}`, `{"object":"response",`+tools+`,"output":[{"type":"web_search_call","action":{"type":"search"}}]}`, "[{context_size medium}]")
+	f("openai", "/v1/responses", `{"model":"m"}`, `{"object":"response",`+tools+`,"output":[]}`, "[]")
+	f("openai", images, `{"model":"dall-e-3"}`, `{"error":{"message":"no"}}`, "[]")
+}
+
+// TestVariant_form: an edit is asked for in a form, whose files may come before
+// what is asked for.
+func TestVariant_form(t *testing.T) {
+	t.Parallel()
+	body, contentType := formOf(file("image", "x"), field("n", "2"), field("quality", "medium"), field("size", "1024x1536"), field("model", "gpt-image-1")), "multipart/form-data; boundary=weir"
+	u := used(t, "openai", "/v1/images/edits", contentType, body, `{"data":[{"b64_json":"AA"},{"b64_json":"AA"}]}`)
+	if got, want := fmt.Sprint(u.Attributes, u.Quantities), "[{quality medium} {size 1024x1536}] [{images 2}]"; got != want {
+		t.Errorf("an edit is %s, want %s", got, want)
+	}
+}
+
+// TestGrounding: prompts, queries and places are counted apart, since models
+// differ in which of them is charged.
+func TestGrounding(t *testing.T) {
+	t.Parallel()
+	f := func(grounding, want string) {
+		t.Helper()
+		u := used(t, "gemini", "/v1beta/models/g:generateContent", "application/json", "{}",
+			`{"candidates":[{"finishReason":"STOP","groundingMetadata":`+grounding+`}],"usageMetadata":{"promptTokenCount":1,"totalTokenCount":1}}`)
+		if got := fmt.Sprint(u.Quantities); got != want {
+			t.Errorf("%s counts %s, want %s", grounding, got, want)
+		}
+	}
+	f(`{"webSearchQueries":["a","b","a",""],"groundingChunks":[{"web":{"uri":"u"}}]}`, "[{grounded 1} {web_search_queries 2}]")
+	f(`{"groundingChunks":[{"maps":{"uri":"u"}},{"maps":{"uri":"v"}}]}`, "[{maps_grounded 1}]")
+	f(`{"groundingChunks":[{"maps":{"uri":"u"}},{"web":{"uri":"v"}}],"webSearchQueries":["a"]}`, "[{grounded 1} {maps_grounded 1} {web_search_queries 1}]")
+	f(`{}`, "[{grounded 1}]")
+	f(`null`, "[]")
+}
+
+// TestOwnKey: OpenRouter charges a fee alone for a call on its customer's own key.
+func TestOwnKey(t *testing.T) {
+	t.Parallel()
+	for own, want := range map[string]string{"true": "byok", "false": "", "null": ""} {
+		u := used(t, "openai", "/v1/chat/completions", "application/json", `{"model":"m"}`,
+			`{"usage":{"prompt_tokens":1,"completion_tokens":1,"cost":0,"is_byok":`+own+`}}`)
+		if u.Deployment != want {
+			t.Errorf("is_byok %s is deployment %q, want %q", own, u.Deployment, want)
+		}
+	}
+}
