@@ -139,3 +139,11 @@ func TestReconcile_files(t *testing.T) {
 		}
 	}
 }
+
+// walkReconcile compares a day on which nothing was used.
+func walkReconcile(s *server) {
+	r, err := s.client.Reconcile(s.t.Context(), api.ReconcileRequest{Provider: "anthropic", Usage: []string{`{"data":[{"starting_at":"2026-01-01T00:00:00Z","ending_at":"2026-01-02T00:00:00Z","results":[]}]}`}})
+	if err != nil || r.Verdict == reconcile.VerdictDiffers {
+		s.t.Errorf("reconcile: %s, %v", r.Verdict, err)
+	}
+}

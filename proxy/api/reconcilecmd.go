@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	"encoding/csv"
 	"errors"
@@ -165,7 +166,7 @@ func (c *ReconcileCmd) show(p *printer, r *reconcile.Report) {
 			if len(row.Causes) == 0 || row.Causes[0].Kind != cause.Kind {
 				return true
 			}
-			p.line("  %s: %s", strings.TrimSpace(row.Model+" "+row.Day+" "+row.Key), row.Causes[0].Text)
+			p.line("  %s: %s", cmp.Or(strings.TrimSpace(row.Model+" "+row.Day+" "+row.Key), "total"), row.Causes[0].Text)
 			return false
 		})
 	}
