@@ -51,6 +51,17 @@ func Correction(id ID, e *Event, before []*Event, target *Event, supersedes bool
 	return c, nil
 }
 
+// CostNow is what an event costs after its corrections, and what that is worth.
+func CostNow(e *Event, corrections []*Event) (Cost, CostState) {
+	var cost Cost
+	for _, have := range append([]*Event{e}, corrections...) {
+		if have.costKnown() {
+			cost = cost.Add(have.Cost)
+		}
+	}
+	return cost, CostStands(e, corrections)
+}
+
 // CostStands is what the cost of an event is worth after its corrections, of which
 // the latest decides.
 func CostStands(e *Event, corrections []*Event) CostState {

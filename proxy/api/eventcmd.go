@@ -203,6 +203,18 @@ func printTokens(p *printer, u Usage) {
 }
 
 func printCost(p *printer, e *Event) {
+	printFigures(p, e)
+	switch {
+	case e.Now == nil:
+	case e.Now.Cost == nil:
+		p.row("cost now", string(e.Now.State), "after corrections")
+	default:
+		p.row("cost now", "$"+e.Now.Cost.String(), string(e.Now.State), "after corrections")
+	}
+}
+
+// printFigures prints what the event was recorded with.
+func printFigures(p *printer, e *Event) {
 	for _, l := range e.CostLines {
 		p.row("  "+l.Item, strings.Join(append([]string{fmt.Sprintf("%s × $%s / %d", l.Quantity, l.Price, l.Per)}, l.Multiply...), " × "), "= $"+l.Amount.String(), l.Rate)
 	}

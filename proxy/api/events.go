@@ -49,6 +49,9 @@ type Event struct {
 	Corrects string `json:"corrects,omitempty"`
 	// Corrections are the ids of those of this one; only where one event is shown.
 	Corrections []string `json:"corrections,omitempty"`
+	// Now is what the event costs after its corrections; only where one event that
+	// has some is shown.
+	Now *CostNow `json:"cost_now,omitempty"`
 
 	// Cost is null while it is unknown, which is not zero.
 	Cost      *metering.Cost     `json:"cost"`
@@ -239,8 +242,25 @@ func (s *Server) showEvent(c *call) (answer, error) {
 	for _, made := range corrections {
 		out.Corrections = append(out.Corrections, made.ID.String())
 	}
+	if len(corrections) > 0 {
+		out.Now = costNow(e, corrections)
+	}
 	out.Billing, err = s.billedEvent(c, e)
 	return answered(out, err)
+}
+
+// CostNow is a cost after corrections. Cost is null while it is unknown.
+type CostNow struct {
+	Cost  *metering.Cost     `json:"cost"`
+	State metering.CostState `json:"state"`
+}
+
+func costNow(e *metering.Event, corrections []*metering.Event) *CostNow {
+	cost, state := metering.CostNow(e, corrections)
+	if state == metering.CostUnpriced {
+		return &CostNow{State: state}
+	}
+	return &CostNow{&cost, state}
 }
 
 // maxTurns is how many turns are shown with a WebSocket.

@@ -1,0 +1,53 @@
+package api_test
+
+import (
+	"testing"
+
+	"github.com/weirhq/weir/metering"
+	"github.com/weirhq/weir/metering/pricebook/catalogue"
+	"github.com/weirhq/weir/proxy/api"
+)
+
+// TestRerate covers T40: a call of a model that nobody knew is priced when its
+// price has come, and shows both figures; doing so again does nothing.
+func TestRerate(t *testing.T) {
+	t.Parallel()
+	s := newServer(t, func(o *api.Options) { o.Pricer = o.Prices.Books.Shelf() })
+	ctx := t.Context()
+	_, err := s.client.Ingest(ctx, []byte(`{"events":[{"name":"llm-tokens","external_customer_id":"acme","external_id":"e1","metadata":{"_llm":{"vendor":"openai","model":"gpt-new","input_tokens":1000,"output_tokens":10,"total_tokens":1010}}}]}`))
+	s.must("ingest", err)
+	rate := func(meter, price string) catalogue.Rate {
+		return catalogue.Rate{Provider: "openai", SKU: "gpt-new", Meter: meter, Price: &price}
+	}
+	again := func(dry bool, repriced, unpriced int, added string) {
+		t.Helper()
+		got, err := s.client.Rerate(ctx, api.RerateRequest{DryRun: dry})
+		s.must("price again", err)
+		if got.Repriced != repriced || got.Unpriced != unpriced || got.Added.String() != added || got.NextCursor != "" {
+			t.Errorf("priced again it is %+v", got)
+		}
+	}
+	again(false, 0, 1, "0")
+	_, err = s.client.AddPrices(ctx, api.NewPrices{Rows: catalogue.Rows{Rates: []catalogue.Rate{rate("input", "3")}}, Layer: catalogue.Operator})
+	s.must("add a price for one side", err)
+	again(false, 0, 1, "0")
+	_, err = s.client.AddPrices(ctx, api.NewPrices{Rows: catalogue.Rows{Rates: []catalogue.Rate{rate("output", "100")}}, Layer: catalogue.Operator})
+	s.must("add the other", err)
+	again(true, 1, 0, "0.004")
+	again(false, 1, 0, "0.004")
+	again(false, 0, 0, "0")
+	e, err := s.client.Event(ctx, "e1")
+	s.must("show", err)
+	if e.CostState != metering.CostUnpriced || e.Cost != nil || e.CostReason != "model: gpt-new" || len(e.Corrections) != 1 {
+		t.Errorf("it was recorded as %s %v %q with %v", e.CostState, e.Cost, e.CostReason, e.Corrections)
+	}
+	if e.Now == nil || e.Now.Cost == nil || e.Now.Cost.String() != "0.004" || e.Now.State != metering.CostExact {
+		t.Errorf("now it costs %+v", e.Now)
+	}
+	made, err := s.client.Event(ctx, e.Corrections[0])
+	s.must("show the adjustment", err)
+	if made.CostState != metering.CostPriced || made.Cost.String() != "0.004" || made.Corrects != e.ID || len(made.Rates) != 2 {
+		t.Errorf("the adjustment is %+v", made)
+	}
+	s.says("event show e1", "unpriced", "model: gpt-new", "cost now", "$0.004")
+}
