@@ -1,0 +1,315 @@
+package pricebook_test
+
+import (
+	"encoding/base64"
+	"encoding/csv"
+	"encoding/json"
+	"maps"
+	"math/big"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// statedTokens are the tokens that the corpus states; the input is all of it.
+type statedTokens struct {
+	Input     int64 `json:"input_tokens"`
+	Cached    int64 `json:"cached_input_tokens"`
+	Written   int64 `json:"cache_write_tokens"`
+	Written5m int64 `json:"cache_write_5m_tokens"`
+	Written1h int64 `json:"cache_write_1h_tokens"`
+	Output    int64 `json:"output_tokens"`
+	Reasoning int64 `json:"reasoning_tokens"`
+	AudioIn   int64 `json:"audio_input_tokens"`
+	AudioOut  int64 `json:"audio_output_tokens"`
+	ImageIn   int64 `json:"image_input_tokens"`
+	ImageOut  int64 `json:"image_output_tokens"`
+}
+
+// share is what one of several models used.
+type share struct {
+	Model string `json:"model"`
+	statedTokens
+}
+
+// statedUsage is what the corpus states of an exchange.
+type statedUsage struct {
+	statedTokens
+	Usage        string           `json:"usage"`
+	Model        *string          `json:"model"`
+	Tier         string           `json:"service_tier"`
+	Earlier      bool             `json:"usage_of_earlier_request"`
+	Flags        []string         `json:"flags"`
+	Tools        map[string]int64 `json:"server_tools"`
+	Units        map[string]any   `json:"units"`
+	ByModel      []share          `json:"by_model"`
+	Images       int64            `json:"images"`
+	AudioSeconds json.Number      `json:"audio_seconds"`
+}
+
+// fact is a line of the table, by the names of its columns.
+type fact struct {
+	row map[string]string
+}
+
+// factsByModel reads the table: the lines that hold today, by provider and each
+// name of the model. A name with two lines has nil.
+func factsByModel(t *testing.T) map[string]*fact {
+	t.Helper()
+	f, err := os.Open(filepath.Join("..", "..", "..", "shared", "data", "model-prices.csv"))
+	if os.IsNotExist(err) && os.Getenv("CI") != "true" {
+		t.Skip("SKIPPED: the table of prices is not beside this repository")
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines, err := csv.NewReader(f).ReadAll()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := f.Close(); err != nil {
+		t.Fatal(err)
+	}
+	table := map[string]*fact{}
+	for _, fields := range lines[1:] {
+		row := map[string]string{}
+		for i, name := range lines[0] {
+			row[name] = fields[i]
+		}
+		// The events are of 00:00 UTC, when nobody has peak hours.
+		if row["row_kind"] != "current" || strings.HasPrefix(row["time_window"], "peak") {
+			continue
+		}
+		for _, name := range append(strings.Split(row["match_aliases"], ";"), row["model_id"]) {
+			key := row["provider"] + "/" + name
+			if name == "" {
+				continue
+			}
+			if _, twice := table[key]; twice {
+				table[key] = nil
+				continue
+			}
+			table[key] = &fact{row: row}
+		}
+	}
+	return table
+}
+
+// times is n at the price in a column, per million; reason if it has none.
+func (f *fact) times(n int64, column string) (cost *big.Rat, reason string) {
+	if n == 0 {
+		return new(big.Rat), ""
+	}
+	price, ok := new(big.Rat).SetString(f.row[column])
+	if n < 0 || !ok {
+		return nil, "the table has no " + column + " of " + f.row["provider"] + " " + f.row["model_id"]
+	}
+	return price.Mul(price, big.NewRat(n, 1_000_000)), ""
+}
+
+// tokens is what counts cost in a tier.
+func (f *fact) tokens(n *statedTokens, tier string) (*big.Rat, string) {
+	column := func(name string) string { return name }
+	above := f.row["tier_threshold_tokens"]
+	switch long := above != "" && n.Input > wholeNumber(above); {
+	case long && tier != "":
+		return nil, "a long prompt in tier " + tier
+	case long:
+		column = func(name string) string { return name + "_above" }
+	case tier != "":
+		column = func(name string) string { return tier + "_" + name }
+	}
+	text := n.Input - n.Cached - n.Written - n.AudioIn - n.ImageIn
+	switch {
+	case text < 0:
+		return nil, "parts of the input beyond the whole, or of several kinds at once"
+	case n.Reasoning > n.Output:
+		return nil, "reasoning beyond the output"
+	}
+	write := n.Written - n.Written1h
+	out, reasoning := n.Output-n.AudioOut-n.ImageOut, int64(0)
+	if f.row["reasoning_output"] != "" {
+		out, reasoning = out-n.Reasoning, n.Reasoning
+	}
+	sum := new(big.Rat)
+	for _, part := range []struct {
+		n      int64
+		column string
+	}{
+		{text, column("input")},
+		{n.Cached, column("cached_input")},
+		{write, column("cache_write_5m")},
+		{n.Written1h, column("cache_write_1h")},
+		{n.AudioIn, "audio_input"},
+		{n.ImageIn, f.imageColumn()},
+		{out, column("output")},
+		{reasoning, "reasoning_output"},
+		{n.AudioOut, "audio_output"},
+		{n.ImageOut, "image_output"},
+	} {
+		cost, reason := f.times(part.n, part.column)
+		if reason != "" {
+			return nil, reason
+		}
+		sum.Add(sum, cost)
+	}
+	return sum, ""
+}
+
+// imageColumn is that of images in the input: Google takes them at the price of
+// text where the table has no other.
+func (f *fact) imageColumn() string {
+	if vendor := f.row["provider"]; f.row["image_input"] == "" && (vendor == "google" || vendor == "vertex") {
+		return "input"
+	}
+	return "image_input"
+}
+
+func wholeNumber(s string) int64 {
+	n, err := json.Number(s).Int64()
+	if err != nil {
+		return -1
+	}
+	return n
+}
+
+// tier is the tier that the answer reports, "" for the usual one.
+func (x *whole) tier() string {
+	switch x.Expect.Tier {
+	case "", "default", "standard", "on_demand":
+		switch x.Expect.Units["traffic_type"] {
+		case "ON_DEMAND_FLEX":
+			return "flex"
+		case "ON_DEMAND_PRIORITY":
+			return "priority"
+		}
+		if x.batch() {
+			return "batch"
+		}
+		return ""
+	default:
+		return x.Expect.Tier
+	}
+}
+
+// form is the body of a form, as bytes.
+func (x *whole) form() []byte {
+	if x.RequestEncoding != "base64" {
+		return []byte(x.RequestBody)
+	}
+	b, err := base64.StdEncoding.DecodeString(x.RequestBody)
+	if err != nil {
+		return nil
+	}
+	return b
+}
+
+// fees are what is charged beside tokens.
+func (x *whole) fees(f *fact) (*big.Rat, string) {
+	sum := new(big.Rat)
+	for _, name := range slices.Sorted(maps.Keys(x.Expect.Tools)) {
+		n := x.Expect.Tools[name]
+		if n == 0 || x.restated(name) {
+			continue
+		}
+		fee, reason := f.fee(name)
+		if reason != "" {
+			return nil, reason
+		}
+		sum.Add(sum, fee.Mul(fee, big.NewRat(n, 1)))
+	}
+	if x.vendor() == "perplexity" && x.Endpoint == "openai.chat" {
+		size, said := x.Expect.Units["search_context_size"].(string)
+		if !said {
+			return nil, "no context size is said"
+		}
+		fee, reason := f.perThousand("web_search_" + size + "_context")
+		if reason != "" {
+			return nil, reason
+		}
+		sum.Add(sum, fee)
+	}
+	units, reason := x.units(f)
+	if reason != "" {
+		return nil, reason
+	}
+	return sum.Add(sum, units), ""
+}
+
+// restated reports whether a count of tools says again what others say.
+func (x *whole) restated(name string) bool {
+	for other := range x.Expect.Tools {
+		if strings.HasPrefix(other, name+".") {
+			return true
+		}
+	}
+	return name == "tool_usage.web_search.num_requests"
+}
+
+// fee is the price of one call of a tool.
+func (f *fact) fee(tool string) (*big.Rat, string) {
+	switch tool {
+	case "web_search_requests", "web_search_call.search":
+		return f.perThousand("web_search")
+	case "web_fetch_requests", "web_search_call.open_page", "web_search_call.find_in_page", "mcp_call", "mcp_list_tools", "tool_search_call", "apply_patch_call":
+		return new(big.Rat), "" // the vendors charge nothing for it
+	case "file_search_call":
+		return f.perThousand("file_search")
+	default:
+		return nil, "no fee by hand for " + tool + " of " + f.row["provider"]
+	}
+}
+
+// perThousand reads "web_search=10/1k;…".
+func (f *fact) perThousand(name string) (*big.Rat, string) {
+	for fee := range strings.SplitSeq(f.row["per_request_fees"], ";") {
+		key, value, _ := strings.Cut(fee, "=")
+		price, ok := new(big.Rat).SetString(strings.TrimSuffix(value, "/1k"))
+		if key == name && ok {
+			return price.Quo(price, big.NewRat(1000, 1)), ""
+		}
+	}
+	return nil, "the table has no fee " + name + " of " + f.row["provider"] + " " + f.row["model_id"]
+}
+
+// units is what seconds, pages and searches cost.
+func (x *whole) units(f *fact) (*big.Rat, string) {
+	s, sum := &x.Expect, new(big.Rat)
+	prices := map[string]json.RawMessage{} // images by size are no number
+	if text := f.row["other_units"]; text != "" {
+		if err := json.Unmarshal([]byte(text), &prices); err != nil {
+			return nil, "the table's other_units: " + err.Error()
+		}
+	}
+	add := func(n string, unit string, per int64) bool {
+		amount, ok1 := new(big.Rat).SetString(n)
+		price, ok2 := new(big.Rat).SetString(string(prices[unit]))
+		if ok1 && ok2 {
+			sum.Add(sum, amount.Mul(amount, price).Quo(amount, big.NewRat(per, 1)))
+		}
+		return ok1 && ok2
+	}
+	if s.AudioSeconds != "" && !add(s.AudioSeconds.String(), "audio_minute", 60) && !add(s.AudioSeconds.String(), "audio_hour", 3600) {
+		return nil, "the table has no price of audio of " + f.row["provider"] + " " + f.row["model_id"]
+	}
+	for unit, price := range map[string]string{"search_units": "1k_searches", "pages_processed": "1k_pages"} {
+		if n, ok := s.Units[unit].(float64); ok && !add(big.NewRat(int64(n), 1).RatString(), price, 1000) {
+			return nil, "the table has no " + price + " of " + f.row["provider"] + " " + f.row["model_id"]
+		}
+	}
+	for unit := range s.Units {
+		switch unit {
+		case "video_seconds", "predict_seconds", "tool_usage.image_gen":
+			return nil, "no price by hand of " + unit
+		}
+		if strings.HasPrefix(unit, "server_side_tool_usage_details.") {
+			return nil, "no price by hand of xAI's tools"
+		}
+	}
+	if s.Images > 0 && s.ImageOut == 0 && s.Output == 0 {
+		return nil, "no price by hand of images"
+	}
+	return sum, ""
+}
