@@ -7,6 +7,7 @@ import (
 	"maps"
 	"math/big"
 	"slices"
+	"strings"
 
 	"github.com/weirhq/weir/billing"
 	"github.com/weirhq/weir/metering"
@@ -24,8 +25,18 @@ type MarginRow struct {
 	Open     bool             `json:"open"`     // with periods that are not closed
 }
 
-// MarginGroups are what margins can be grouped by.
-func MarginGroups() []string { return []string{"customer", "product", "day", "model"} }
+// MarginGroups are what margins can be grouped by, beside labels ("tag:NAME").
+func MarginGroups() []string {
+	return []string{"customer", "product", "day", "hour", "model", "provider", "key"}
+}
+
+// GroupsMargins reports whether margins can be grouped by that. By a label, costs
+// are known and what was earned is shown apart: prices are for what meters count,
+// whose sums have no labels.
+func GroupsMargins(by string) bool {
+	label, ok := strings.CutPrefix(by, "tag:")
+	return ok && label != "" || slices.Contains(MarginGroups(), by)
+}
 
 // margin is a row being added up.
 type margin struct {
@@ -40,7 +51,7 @@ type margin struct {
 // product (its name, "" without a subscription), day (UTC) or model. Test keys
 // are in neither. Negative margins come first. totals is the sum over all rows.
 func (b *Biller) Margins(ctx context.Context, org string, from, to metering.Micros, by string) (rows []MarginRow, totals MarginRow, err error) {
-	if !slices.Contains(MarginGroups(), by) {
+	if !GroupsMargins(by) {
 		return nil, totals, fmt.Errorf("margins by %.40q: %w", by, metering.ErrInvalid)
 	}
 	m := &margins{b: b, org: org, by: by, query: metering.UsageQuery{Org: org, From: from, To: to}, groups: make(map[string]*margin)}

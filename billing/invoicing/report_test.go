@@ -80,7 +80,9 @@ func TestMargins(t *testing.T) {
 	billingtest.OnBoth(t, func(w *billingtest.World) {
 		p := w.Product("P", []billing.Price{w.Price("0.01", 1000)})
 		w.Contract(p, "2026-02-01T00:00:00Z")
-		w.Call("2026-02-02T00:30:00Z", "small", 3000)
+		w.Call("2026-02-02T00:30:00Z", "small", 3000, func(e *metering.Event) {
+			e.Key, e.Tags = "k", []metering.Tag{{Name: "team", Value: "blue"}}
+		})
 		w.Call("2026-02-03T00:30:00Z", "dear", 1000, func(e *metering.Event) { e.Cost = metering.Cost{Micros: 500_000} })
 		w.Call("2026-02-03T00:30:00Z", "unknown", 1000, func(e *metering.Event) { e.CostState, e.Cost = metering.CostUnpriced, metering.Cost{} })
 		w.Call("2026-02-03T00:30:00Z", "small", 9000, func(e *metering.Event) { e.Test = true })
@@ -95,12 +97,21 @@ func TestMargins(t *testing.T) {
 			"day 2026-02-02":            {"0.03", "0.003", "0.027", "90.0"},
 			"day 2026-02-03":            {"0.02", "0.5", "-0.48", "-2400.0"},
 			"day 2026-02-04":            {"0", "0.0005", "-0.0005", ""},
-			"model small":               {"0.03", "0.0035", "0.0265", "88.3"},
-			"model dear":                {"0.01", "0.5", "-0.49", "-4900.0"},
-			"model unknown":             {"0.01", "0", "0.01", "100.0"},
+			"hour 2026-02-02T00:00:00Z": {"0.03", "0.003", "0.027", "90.0"},
+			"hour 2026-02-03T00:00:00Z": {"0.02", "0.5", "-0.48", "-2400.0"},
+			"hour 2026-02-04T00:00:00Z": {"0", "0.0005", "-0.0005", ""},
+			"provider openai":           {"0.05", "0.5035", "-0.4535", "-907.0"},
+			"key k":                     {"0.03", "0.003", "0.027", "90.0"},
+			"key ":                      {"0.02", "0.5005", "-0.4805", "-2402.5"},
+			// What was earned is not shared among labels: no sum has them.
+			"tag:team blue": {"0", "0.003", "-0.003", ""},
+			"tag:team ":     {"0.05", "0.5005", "-0.4505", "-901.0"},
+			"model small":   {"0.03", "0.0035", "0.0265", "88.3"},
+			"model dear":    {"0.01", "0.5", "-0.49", "-4900.0"},
+			"model unknown": {"0.01", "0", "0.01", "100.0"},
 		}
 		got := make(map[string][]string)
-		for _, by := range invoicing.MarginGroups() {
+		for _, by := range append(invoicing.MarginGroups(), "tag:team") {
 			rows, totals, err := w.Biller.Margins(w.Context(), metering.DefaultOrg, 0, 0, by)
 			w.Must(err)
 			revenue, cost := new(big.Rat), metering.Cost{}

@@ -2,7 +2,6 @@ package api
 
 import (
 	"fmt"
-	"slices"
 
 	"github.com/weirhq/weir/billing"
 	"github.com/weirhq/weir/billing/invoicing"
@@ -47,12 +46,12 @@ func showMarginRow(r invoicing.MarginRow) MarginRow {
 }
 
 func (s *Server) showMargin(c *call) (answer, error) {
-	by := c.query.text("by", 20)
+	by := c.query.text("by", 100)
 	if by == "" {
 		by = "customer"
 	}
-	if !slices.Contains(invoicing.MarginGroups(), by) {
-		c.query.fault("by", "must be one of %v", invoicing.MarginGroups())
+	if !invoicing.GroupsMargins(by) {
+		c.query.fault("by", "must be one of %v, or tag:NAME", invoicing.MarginGroups())
 	}
 	c.query.zoned()
 	from, to := c.query.span()

@@ -3,13 +3,16 @@ package api
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"strings"
+
+	"github.com/weirhq/weir/billing/invoicing"
 )
 
 // MarginCmd compares what was earned with what it cost.
 type MarginCmd struct {
 	Common `embed:""`
-	By     string `enum:"customer,product,day,model" default:"customer" help:"Groups: customer, product, day or model."`
+	By     string `default:"customer" help:"Groups: customer, product, day, hour, model, provider, key, or tag:NAME."`
 	From   string `placeholder:"WHEN" help:"From when: an instant, a date, or a span like -30d."`
 	To     string `placeholder:"WHEN" help:"Until when, exclusive."`
 	Zone   string `placeholder:"ZONE" help:"Time zone of dates, e.g. Europe/Berlin. Default: UTC."`
@@ -17,6 +20,9 @@ type MarginCmd struct {
 
 // Run runs the command.
 func (c *MarginCmd) Run(ctx context.Context, env *Env) error {
+	if !invoicing.GroupsMargins(c.By) {
+		return &UsageError{fmt.Errorf("--by: want one of %v, or tag:NAME", invoicing.MarginGroups())}
+	}
 	from, to, err := env.span(c.From, c.To, c.Zone)
 	if err != nil {
 		return err

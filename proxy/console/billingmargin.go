@@ -71,8 +71,8 @@ func (b *billingPages) marginQuery(r *http.Request) (marginQuery, error) {
 	if q.by == "" {
 		q.by = "customer"
 	}
-	if !slices.Contains(invoicing.MarginGroups(), q.by) {
-		return q, invalid("by %.20q is none of %v", q.by, invoicing.MarginGroups())
+	if !invoicing.GroupsMargins(q.by) {
+		return q, invalid("by %.20q is none of %v, or tag:NAME", q.by, invoicing.MarginGroups())
 	}
 	var err error
 	q.period, err = page.ParsePeriod(r.URL.Query(), b.now(), "month")
@@ -143,7 +143,12 @@ func (b *billingPages) showMargin(w http.ResponseWriter, r *http.Request) {
 }
 
 func marginHead(by string) string {
-	return map[string]string{"customer": "Customer", "product": "Product", "day": "Day (UTC)", "model": "Model"}[by]
+	if label, ok := strings.CutPrefix(by, "tag:"); ok {
+		return "Label " + label
+	}
+	return map[string]string{
+		"customer": "Customer", "product": "Product", "day": "Day (UTC)", "hour": "Hour (UTC)", "model": "Model", "provider": "Provider", "key": "Key",
+	}[by]
 }
 
 // marginTiles are the figures at the top. link leads to what makes them; empty
