@@ -30,6 +30,7 @@ import (
 	"github.com/weirhq/weir/billing/work"
 	"github.com/weirhq/weir/config"
 	"github.com/weirhq/weir/metering"
+	"github.com/weirhq/weir/metering/alert"
 	"github.com/weirhq/weir/metering/clock"
 	"github.com/weirhq/weir/metering/dialect"
 	"github.com/weirhq/weir/metering/journal"
@@ -197,6 +198,8 @@ type parts struct {
 	feed    *pricesync.Syncer // nil: no catalogue is followed
 	rerater *rerate.Rerater
 	again   *rerate.Worker // prices again what had no certain cost
+	alerts  metering.Alerts
+	watch   *alert.Watch // raises what only a look at the usage can tell
 	shipper *ship.Shipper
 	objects *objects.Registry
 	// follower finds out what batches and background responses used.
@@ -288,6 +291,7 @@ func (p *parts) open(ctx context.Context, box *sandbox) error {
 			return err
 		}
 	}
+	p.alerts = alert.NewBoard(p.store, p.now, p.log)
 	p.rerater = rerate.New(rerate.Options{
 		Store: p.store, Book: p.prices.Shelf().Book,
 		Complete: func(ctx context.Context) (metering.Micros, error) { return rerate.Complete(ctx, p.store, p.now()) },
@@ -362,6 +366,13 @@ func (p *parts) bill(box *sandbox, site string) (err error) {
 	p.worker = work.New(work.Options{
 		Store: p.bills, Drafter: p.biller, Journals: p.store, Provider: p.bank, Holder: p.journal.ID(), Now: p.now,
 		MaxWait: p.conf.Close.MaxWait, Logger: p.log,
+	})
+	p.watch = alert.NewWatch(alert.Options{
+		Org: metering.DefaultOrg, Store: p.store, Alerts: p.alerts, Unsure: p.store, Window: p.conf.Alerts.Window, Now: p.now, Logger: p.log,
+		Lead: func(ctx context.Context) (bool, error) {
+			_, leads, err := p.bills.Acquire(ctx, "alerts", p.journal.ID(), 10*time.Minute, time.Now())
+			return leads, err
+		},
 	})
 	return nil
 }
@@ -502,7 +513,7 @@ func (p *parts) adminOptions(box *sandbox, targets []config.Target, public, site
 	o := api.Options{
 		Store: p.store, Ring: p.ring, MintKey: keyring.Mint, MintToken: keyring.MintToken,
 		Journal: p.journal.ID(), Sync: p.shipper.Sync, Pricer: p.prices.Shelf(), Explain: p.explain,
-		Prices:         p.pricesAPI(),
+		Prices: p.pricesAPI(), Alerts: p.store,
 		Reconciliation: &api.Reconciliation{Store: p.store, Fetch: p.fetchReports},
 		Proxy:          public, Now: p.now, KeysLoaded: p.ring.Loaded, KeysMaxStale: p.conf.Keys.MaxStale, Logger: p.log,
 		Upstreams: func() []api.Upstream { return p.fare(targets) },
@@ -718,8 +729,20 @@ func (p *parts) sample() api.Sample {
 		Open: calls.Open, Calls: calls.Calls, Refused: calls.Refused, Losses: calls.Losses, Panics: calls.Panics,
 		Unwritten: int64(log.Parked), Lag: shipping.Lag, WriteFaults: log.Faults.Writes, SyncFaults: log.Faults.Syncs,
 		Lost: log.Faults.Lost, Bytes: log.Bytes, ShipFailing: shipping.Failure != nil, Behind: int64(shipping.Dirty),
-		Upstreams: p.fare(p.conf.Targets()),
+		Upstreams: p.fare(p.conf.Targets()), Alerts: p.openAlerts(),
 	}
+}
+
+// openAlerts counts open alerts; nil while the database does not answer.
+func (p *parts) openAlerts() map[metering.AlertKind]int64 {
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
+	defer cancel()
+	counts, err := p.store.AlertCounts(ctx, metering.DefaultOrg)
+	if err != nil {
+		p.log.Warn("alerts are not in /metrics", "error", err)
+		return nil
+	}
+	return counts
 }
 
 // upstream turns a configured one into what the data plane forwards to.
@@ -837,6 +860,7 @@ func (p *parts) run(ctx context.Context, box *sandbox, public, private net.Liste
 	var refreshed sync.WaitGroup
 	refreshed.Go(func() { p.prices.Run(background, pricesEvery) })
 	refreshed.Go(func() { p.again.Run(background) })
+	refreshed.Go(func() { p.watch.Run(background) })
 	if p.feed != nil {
 		refreshed.Go(func() { p.feed.Run(background) })
 	}

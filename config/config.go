@@ -59,6 +59,9 @@ type Config struct {
 	// Pricebook is what is known of providers' prices.
 	Pricebook Pricebook `yaml:"pricebook"`
 
+	// Alerts is what people are told of by themselves.
+	Alerts Alerts `yaml:"alerts"`
+
 	// Invoice is what invoices say of whoever issues them.
 	Invoice Invoice `yaml:"invoice"`
 
@@ -172,6 +175,7 @@ func base() Config {
 		Journal:       Journal{Sync: Sync(5 * time.Millisecond)},
 		Keys:          Keys{MaxStale: 10 * time.Minute},
 		Pricebook:     Pricebook{Sync: defaultPriceSync()},
+		Alerts:        defaultAlerts(),
 		Close:         Close{MaxWait: 24 * time.Hour},
 		Drain:         30 * time.Second,
 		Log:           Log{Level: "info", Format: "text"},

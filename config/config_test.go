@@ -158,6 +158,7 @@ pricebook:
     shape: litellm
     every: 3h
     checkers: [{url: "https://prices.example/y", shape: genai-prices}]
+alerts: {margin_percent: "12.5", window: 48h}
 close: {max_wait: 6h}
 drain: 5s
 log: {level: debug, format: json}
@@ -185,9 +186,10 @@ event_id_header: false
 			Enabled: true, URL: "https://prices.example/x", Shape: config.ShapeLiteLLM, Every: 3 * time.Hour,
 			Checkers: []config.PriceFeed{{URL: "https://prices.example/y", Shape: config.ShapeGenAI}},
 		}},
-		Close: config.Close{MaxWait: 6 * time.Hour},
-		Drain: 5 * time.Second,
-		Log:   config.Log{Level: "debug", Format: "json"},
+		Alerts: config.Alerts{MarginPercent: "12.5", Window: 48 * time.Hour},
+		Close:  config.Close{MaxWait: 6 * time.Hour},
+		Drain:  5 * time.Second,
+		Log:    config.Log{Level: "debug", Format: "json"},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)

@@ -53,6 +53,9 @@ func TestLoad_Problems(t *testing.T) {
 		{"no sync", one + "journal: {sync: never}", []string{"journal.sync: want a duration such as 5ms"}},
 		{"sync of zero", one + "journal: {sync: 0s}", []string{"journal.sync: want a duration such as 5ms"}},
 
+		{"no percentage", one + "alerts: {margin_percent: 1e3}", []string{"alerts.margin_percent: want a decimal of percent"}},
+		{"window of a minute", one + "alerts: {window: 1m}", []string{"alerts.window: must be from 1h to 744h"}},
+
 		// Expansion.
 		{"unset variable", "upstreams: {openai: {credentials: [{key: '${UNSET_KEY}'}]}}", []string{"upstreams.openai.credentials[0].key: environment variable UNSET_KEY is not set"}},
 		{"two unset variables in one string", one + "data: ${UNSET_A}/${UNSET_B}", []string{"data: environment variable UNSET_A", "data: environment variable UNSET_B"}},

@@ -26,6 +26,7 @@ func (c Config) Validate() []Problem {
 		p.add("keys.max_stale", "must be above zero: with nothing trusted no key would work")
 	}
 	c.Pricebook.Sync.validate(&p)
+	c.Alerts.validate(&p)
 	if c.Close.MaxWait <= 0 {
 		p.add("close.max_wait", "must be above zero: a period could close while a replica still has calls of it")
 	}

@@ -3,6 +3,8 @@ package metering
 import (
 	"context"
 	"slices"
+	"strings"
+	"unicode/utf8"
 )
 
 // AlertKind says what an alert is about, by a stable name.
@@ -61,6 +63,34 @@ const (
 	// AlertOthers is the subject of all that there is no room for.
 	AlertOthers = "others"
 )
+
+// AlertSubject is the subject as it is kept: a text that every engine keeps, of
+// at most [MaxAlertSubject] bytes.
+func AlertSubject(s string) string { return storable(s, MaxAlertSubject) }
+
+// AlertDetail is the detail as it is kept.
+func AlertDetail(s string) string { return storable(s, MaxAlertDetail) }
+
+// storable bends a text that a client may have made up: NUL and what is not
+// UTF-8 is replaced, because PostgreSQL refuses both.
+func storable(s string, most int) string {
+	s = strings.ToValidUTF8(strings.ReplaceAll(s, "\x00", "\uFFFD"), "\uFFFD")
+	if len(s) <= most {
+		return s
+	}
+	for most > 0 && !utf8.RuneStart(s[most]) {
+		most--
+	}
+	return s[:most]
+}
+
+// UnsureModel is a model with calls whose cost is unknown, or not certain.
+type UnsureModel struct {
+	Provider, Model string
+	State           CostState // CostUnpriced or CostProvisional
+	Calls           int64
+	First           Micros // when the first of them was authorised
+}
 
 // Valid reports whether the alert can be raised, but for its text.
 func (a *Alert) Valid() bool {

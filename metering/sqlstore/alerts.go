@@ -5,7 +5,6 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"strings"
 
 	"github.com/weirhq/weir/deploy/schema"
 	"github.com/weirhq/weir/metering"
@@ -15,26 +14,11 @@ import (
 // alertsLock is the advisory lock of an organisation's number of alerts.
 const alertsLock = 0x77656972_616c72 // "weiralr"
 
-// storableAlert cuts the texts of an alert to their bounds. What it is about may
-// be a name that a client made up, so it is bent rather than refused.
-func storableAlert(a *metering.Alert) {
-	a.Subject = sqldb.Cut(kept(a.Subject), metering.MaxAlertSubject)
-	a.Detail = sqldb.Cut(kept(a.Detail), metering.MaxAlertDetail)
-}
-
-// kept is a text in a form that every engine keeps.
-func kept(s string) string {
-	if sqldb.Clean(s) {
-		return s
-	}
-	return strings.ToValidUTF8(strings.ReplaceAll(s, "\x00", "\uFFFD"), "\uFFFD")
-}
-
 // RaiseAlert opens an alert or counts that it is open still, and reports whether
 // it was not open before. One that was seen before the alert ended changes
 // nothing.
 func (s *Store) RaiseAlert(ctx context.Context, a metering.Alert) (opened bool, err error) {
-	storableAlert(&a)
+	a.Subject, a.Detail = metering.AlertSubject(a.Subject), metering.AlertDetail(a.Detail)
 	if !a.Valid() || !sqldb.Clean(a.Org) {
 		return false, fmt.Errorf("an alert has an organisation, a kind of %v, a subject, a severity and an instant: %w", metering.AlertKinds(), metering.ErrInvalid)
 	}
@@ -81,7 +65,7 @@ func makeRoom(ctx context.Context, tx querier, a *metering.Alert) error {
 	n, err := tx.Exec(ctx, `DELETE FROM alerts WHERE org_id = $1 AND (kind, subject) IN
 		(SELECT kind, subject FROM alerts WHERE org_id = $1 AND ended_at <> 0 ORDER BY ended_at, kind, subject LIMIT 1)`, a.Org)
 	if err == nil && n == 0 {
-		a.Detail = sqldb.Cut("there is no room for more alerts; the latest without: "+a.Subject+": "+a.Detail, metering.MaxAlertDetail)
+		a.Detail = metering.AlertDetail("there is no room for more alerts; the latest without: " + a.Subject + ": " + a.Detail)
 		a.Subject = metering.AlertOthers
 	}
 	return err
@@ -89,13 +73,11 @@ func makeRoom(ctx context.Context, tx querier, a *metering.Alert) error {
 
 // EndAlert ends an open alert, and reports whether there was one.
 func (s *Store) EndAlert(ctx context.Context, org string, kind metering.AlertKind, subject string, at metering.Micros) (ended bool, err error) {
-	a := metering.Alert{Subject: subject}
-	storableAlert(&a)
 	if !sqldb.Clean(org) || !sqldb.Clean(string(kind)) || at == 0 {
 		return false, fmt.Errorf("end alert: %w", metering.ErrInvalid)
 	}
 	err = s.write(ctx, "end alert", func(tx querier) error {
-		n, err := tx.Exec(ctx, `UPDATE alerts SET ended_at = $4 WHERE org_id = $1 AND kind = $2 AND subject = $3 AND ended_at = 0`, org, string(kind), a.Subject, int64(at))
+		n, err := tx.Exec(ctx, `UPDATE alerts SET ended_at = $4 WHERE org_id = $1 AND kind = $2 AND subject = $3 AND ended_at = 0`, org, string(kind), metering.AlertSubject(subject), int64(at))
 		ended = n > 0
 		return err
 	})

@@ -51,3 +51,19 @@ func (s *Store) Unsettled(ctx context.Context, org string, at metering.Micros, a
 	})
 	return list, err
 }
+
+// UnsureModels sums the calls whose cost is unknown or not certain by provider,
+// model and state, the most calls first; without those of test keys. What an event
+// was is in its row, what became of it in its corrections.
+func (s *Store) UnsureModels(ctx context.Context, org string, limit int) ([]metering.UnsureModel, error) {
+	return sqldb.All(ctx, s.db.Read(), "sum unsettled costs", func(r *sql.Rows) (metering.UnsureModel, error) {
+		var m metering.UnsureModel
+		err := r.Scan(&m.Provider, &m.Model, &m.State, &m.Calls, &m.First)
+		return m, err
+	}, `SELECT provider, model, state, COUNT(*), MIN(at) FROM (
+			SELECT e.provider, e.model, e.at, CASE COALESCE((SELECT x.cost_state FROM corrections k JOIN events x ON x.org_id = k.org_id AND x.id = k.id
+					WHERE k.org_id = u.org_id AND k.event = u.event AND x.cost_state IN ('priced', 'withdrawn') ORDER BY k.n DESC LIMIT 1), '')
+				WHEN 'priced' THEN 'provisional' WHEN 'withdrawn' THEN 'unpriced' ELSE e.cost_state END AS state
+			FROM unsettled_costs u JOIN events e ON e.org_id = u.org_id AND e.id = u.event WHERE u.org_id = $1 AND NOT e.test) AS unsure
+		GROUP BY provider, model, state ORDER BY COUNT(*) DESC, provider, model, state LIMIT $2`, org, limit)
+}

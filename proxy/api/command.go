@@ -88,6 +88,7 @@ type Commands struct {
 	Login        ConsoleLink     `cmd:"" help:"Print a one-use link that logs into the console, alone on the last line."`
 	Clock        ClockCmd        `cmd:"" help:"The time of a sandbox, which can be moved."`
 
+	Alert  AlertCmd  `cmd:"" help:"What people should know of: models without a price, margins that are too low, feeds that fail."`
 	Token  TokenCmd  `cmd:"" help:"Access tokens of the admin API."`
 	Doctor DoctorCmd `cmd:"" help:"What a person checks at 3 a.m.; exit 1 if something has failed."`
 	Env    EnvCmd    `cmd:"" help:"Export lines for a shell: eval \"$(weir env)\"."`

@@ -94,7 +94,7 @@ func newServer(t *testing.T, edit ...func(*api.Options)) *server {
 			Worker: work.New(work.Options{Store: s.bills, Drafter: biller, Journals: store, Provider: s.bank, Holder: "test", Now: s.clock.Now}),
 		},
 		Reconciliation: &api.Reconciliation{Store: store},
-		Prices:         newPrices(t, store), Clock: s.clock, Now: s.clock.Now,
+		Prices:         newPrices(t, store), Alerts: store, Clock: s.clock, Now: s.clock.Now,
 		PortalLink: func(_ context.Context, org, customer string) (string, time.Time, error) {
 			return "http://127.0.0.1/portal/" + org + "/" + customer, s.clock.Now().Add(time.Hour), nil
 		},
@@ -361,6 +361,7 @@ func TestOperations(t *testing.T) {
 	walkPrices(s)
 	walkHeld(s)
 	walkReconcile(s)
+	walkAlerts(s)
 	_, err = c.ArchiveCustomer(ctx, "acme")
 	must("archive customer", err)
 	if code, _, _ := s.request(http.MethodGet, "/api/openapi.json", "", nil); code != http.StatusOK {

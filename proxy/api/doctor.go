@@ -57,6 +57,7 @@ func (s *Server) Diagnose(ctx context.Context, org string) Diagnosis {
 		checks = append(checks, s.checkPeriods(ctx, org), s.checkPayments(ctx, org))
 	}
 	checks = append(checks, s.checkReconciled(ctx, org)...)
+	checks = append(checks, s.checkAlerts(ctx, org)...)
 	for _, p := range s.opts.Probes {
 		check := p.Run(ctx)
 		check.Name = p.Name

@@ -6,6 +6,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"github.com/weirhq/weir/metering"
 )
 
 // Sample is what /metrics shows of a process at one instant. There is one
@@ -27,6 +29,9 @@ type Sample struct {
 	Behind      int64 // customers whose counters wait to be set anew
 
 	Upstreams []Upstream // and how they fare
+
+	// Alerts are how many are open by kind; nil where they cannot be read.
+	Alerts map[metering.AlertKind]int64
 }
 
 // series is one metric and how it reads a sample.
@@ -67,6 +72,7 @@ func allSeries() []series {
 type collector struct {
 	series    []series
 	upstreams upstreamSeries
+	alerts    *prometheus.Desc
 	sample    func() Sample
 }
 
@@ -76,6 +82,7 @@ func (c collector) Describe(out chan<- *prometheus.Desc) {
 		out <- s.desc
 	}
 	c.upstreams.describe(out)
+	out <- c.alerts
 }
 
 // Collect implements prometheus.Collector. Counts below 2^53 are exact there.
@@ -85,11 +92,17 @@ func (c collector) Collect(out chan<- prometheus.Metric) {
 		out <- prometheus.MustNewConstMetric(s.desc, s.kind, float64(s.read(sample)))
 	}
 	c.upstreams.collect(sample.Upstreams, out)
+	if sample.Alerts == nil {
+		return // absent, because 0 would say that all is well
+	}
+	for _, kind := range metering.AlertKinds() {
+		out <- prometheus.MustNewConstMetric(c.alerts, prometheus.GaugeValue, float64(sample.Alerts[kind]), string(kind))
+	}
 }
 
 // Metrics serves the process's metrics in Prometheus' format.
 func Metrics(sample func() Sample) http.Handler {
 	registry := prometheus.NewRegistry()
-	registry.MustRegister(collector{allSeries(), newUpstreamSeries(), sample}, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	registry.MustRegister(collector{allSeries(), newUpstreamSeries(), prometheus.NewDesc("weir_alerts", "Open alerts by kind. Absent: the database does not answer.", []string{"kind"}, nil), sample}, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return promhttp.HandlerFor(registry, promhttp.HandlerOpts{Registry: registry})
 }

@@ -68,6 +68,8 @@ type Options struct {
 	Prices *Prices
 	// Reconciliation compares with what providers say of themselves; nil: nobody can.
 	Reconciliation *Reconciliation
+	// Alerts are what people should know of; nil: nobody keeps them.
+	Alerts AlertStore
 	// Clock is the time of a sandbox, which Now reads too; nil: this is none.
 	Clock SandboxClock
 	// PortalLink makes a short-lived link to the portal of a customer; nil: there
