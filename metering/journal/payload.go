@@ -55,6 +55,7 @@ func (s *section) event(e *metering.Event) {
 	number(s, 39, &e.PricedAt)
 	id(s, 40, &e.Corrects)
 	rare(s, 41, &e.Computed, e.Computed == nil)
+	text(s, 42, &e.Credential)
 }
 
 func (s *section) attempt(a *metering.Attempt) {
