@@ -76,17 +76,19 @@ func (s *Store) KeepPriceBook(ctx context.Context, org, version string, layers [
 func (r *layerRow) ensure(ctx context.Context, tx querier) error {
 	const tries = 8 // releases that start at the same moment
 	for range tries {
+		// The head is read before: what another commits after that is either seen by
+		// the second query, or has taken the number.
+		head, err := layerHead(ctx, tx, r.org, r.kept.Level)
+		if err != nil {
+			return err
+		}
 		var there bool
-		err := tx.Row(ctx, "SELECT EXISTS (SELECT 1 FROM price_layers WHERE org_id = $1 AND layer = $2 AND version = $3)", r.org, r.kept.Level.String(), r.kept.Version).Scan(&there)
+		err = tx.Row(ctx, "SELECT EXISTS (SELECT 1 FROM price_layers WHERE org_id = $1 AND layer = $2 AND version = $3)", r.org, r.kept.Level.String(), r.kept.Version).Scan(&there)
 		if err != nil || there {
 			return err
 		}
 		if !shipped(r.kept.Level) {
 			return fmt.Errorf("layer %s:%s was never kept: %w", r.kept.Level, r.kept.Version, metering.ErrInvalid)
-		}
-		head, err := layerHead(ctx, tx, r.org, r.kept.Level)
-		if err != nil {
-			return err
 		}
 		if n, err := r.insert(ctx, tx, head.N+1); err != nil || n == 1 {
 			return err
