@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -18,11 +19,27 @@ import (
 type list struct {
 	rerate.Store
 	events []*metering.Event
+
+	mu     sync.Mutex
 	broken error
 	asked  int
 }
 
+func (l *list) breaks(err error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.broken = err
+}
+
+func (l *list) times() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.asked
+}
+
 func (l *list) Unsettled(_ context.Context, _ string, at metering.Micros, after metering.ID, limit int) ([]*metering.Event, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
 	l.asked++
 	if l.broken != nil {
 		return nil, l.broken
@@ -64,8 +81,8 @@ func TestWorker(t *testing.T) {
 		want := func(asked int, failure error) {
 			t.Helper()
 			synctest.Wait()
-			if s := w.Last(); l.asked != asked || !errors.Is(s.Failure, failure) || failure == nil && (s.Looked != 2500 || s.Unpriced != 2500) {
-				t.Errorf("asked %d times, want %d: %+v", l.asked, asked, s)
+			if s := w.Last(); l.times() != asked || !errors.Is(s.Failure, failure) || failure == nil && (s.Looked != 2500 || s.Unpriced != 2500) {
+				t.Errorf("asked %d times, want %d: %+v", l.times(), asked, s)
 			}
 		}
 		want(3, nil)
@@ -73,10 +90,11 @@ func TestWorker(t *testing.T) {
 		want(6, nil)
 		time.Sleep(time.Hour)
 		want(9, nil)
-		l.broken = errors.New("no database")
+		gone := errors.New("no database")
+		l.breaks(gone)
 		w.Notice()
-		want(10, l.broken)
-		l.broken = nil
+		want(10, gone)
+		l.breaks(nil)
 		time.Sleep(time.Hour)
 		want(13, nil)
 		stop()
