@@ -134,8 +134,9 @@ type Usage struct {
 	// "fast" of Anthropic, "optimized" of Bedrock's latency; "" is the standard one.
 	Speed string `json:"speed,omitempty"`
 	// Deployment is the kind of capacity that served: "provisioned" is paid by the
-	// hour, "byok" with the caller's own account at a vendor, anything else is as
-	// reported ("ON_DEMAND_FLEX"); "" is the usual one, shared and paid by use.
+	// hour, "byok" with the caller's own account at a vendor, "flex" and
+	// "priority" are Vertex's on-demand classes, anything else is as reported; ""
+	// is the usual one, shared and paid by use.
 	Deployment string         `json:"deployment,omitempty"`
 	ObjectID   string         `json:"object_id,omitempty"` // of the object that the usage belongs to
 	Finish     string         `json:"finish,omitempty"`    // finish or stop reason, or status

@@ -37,10 +37,10 @@ func (s *served) describe(u *metering.Usage) {
 	case "", "0", "TRAFFIC_TYPE_UNSPECIFIED", "1", "ON_DEMAND":
 	case "2", "PROVISIONED_THROUGHPUT":
 		u.Deployment = deploymentProvisioned
-	case "3":
-		u.Deployment = "ON_DEMAND_PRIORITY"
-	case "4":
-		u.Deployment = "ON_DEMAND_FLEX"
+	case "3", "ON_DEMAND_PRIORITY":
+		u.Deployment = "priority"
+	case "4", "ON_DEMAND_FLEX":
+		u.Deployment = "flex"
 	default:
 		u.Deployment = traffic
 	}

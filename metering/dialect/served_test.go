@@ -39,10 +39,10 @@ func TestServed_traffic(t *testing.T) {
 	}
 	f(`"PROVISIONED_THROUGHPUT"`, "provisioned")
 	f("2", "provisioned")
-	f(`"ON_DEMAND_PRIORITY"`, "ON_DEMAND_PRIORITY")
-	f("3", "ON_DEMAND_PRIORITY")
-	f(`"ON_DEMAND_FLEX"`, "ON_DEMAND_FLEX")
-	f("4", "ON_DEMAND_FLEX")
+	f(`"ON_DEMAND_PRIORITY"`, "priority")
+	f("3", "priority")
+	f(`"ON_DEMAND_FLEX"`, "flex")
+	f("4", "flex")
 	f(`"SOMETHING_NEW"`, "SOMETHING_NEW")
 }
 

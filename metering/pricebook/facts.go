@@ -40,8 +40,7 @@ func factsOf(e *metering.Event, found *match) facts {
 	if e.PricedAt != 0 {
 		f.end = e.PricedAt
 	}
-	f.speed, f.endpoint = modes(u) // of events from before there were fields
-	f.speed, f.endpoint = cmp.Or(u.Speed, f.speed), cmp.Or(u.Deployment, f.endpoint)
+	f.speed, f.endpoint = modes(u)
 	f.region = cmp.Or(f.region, found.row.Region)
 	f.endpoint = cmp.Or(f.endpoint, found.row.Endpoint)
 	return f
