@@ -204,6 +204,57 @@ func TestRerate_provisional(t *testing.T) {
 	})
 }
 
+// TestRerate_again: a cost that is certain no more is on the list again, and is
+// settled by itself when it has its price back.
+func TestRerate_again(t *testing.T) {
+	eachEngine(t, func(r *rerating) {
+		r.call("known", day, nil)
+		all := rerate.Request{From: day, To: 2 * day}
+		r.prices()
+		if got := r.run(all); got.Repriced != 1 || got.Added.String() != "-1" {
+			t.Errorf("taken back: %+v", got)
+		}
+		doubtful := input("known", "1")
+		doubtful.Status = catalogue.StatusProvisional
+		r.prices(doubtful)
+		if got := r.run(rerate.Request{}); got.Looked != 1 || got.Repriced != 1 || got.Unsure != 1 {
+			t.Errorf("not vouched for: %+v", got)
+		}
+		r.prices(input("known", "1"))
+		r.run(all)
+		r.prices(doubtful)
+		r.run(all) // exact to provisional
+		r.prices(input("known", "3"))
+		if got := r.run(rerate.Request{}); got.Looked != 1 || got.Added.String() != "2" {
+			t.Errorf("at last: %+v", got)
+		}
+		if got, want := r.usage(), "1 requests, 1000000 tokens, 3 usd, 0 unpriced"; got != want {
+			t.Errorf("%s, want %s", got, want)
+		}
+	})
+}
+
+// TestUsage_correctionsAlone: a correction counts where its event is in another
+// group, of which no request is.
+func TestUsage_correctionsAlone(t *testing.T) {
+	eachEngine(t, func(r *rerating) {
+		e := r.call("known", day, nil)
+		target := *e
+		target.Cost = metering.Cost{Micros: 5_000_000}
+		id, err := metering.NewID()
+		r.must(err)
+		c, err := metering.Correction(id, e, nil, &target, false)
+		r.must(err)
+		c.Model = "another"
+		r.must(r.store.Correct(t.Context(), c, 0, []byte("x")))
+		rows, totals, err := r.store.Usage(t.Context(), metering.UsageQuery{Org: metering.DefaultOrg, By: []string{"model"}})
+		r.must(err)
+		if len(rows) != 2 || totals.Cost.String() != "5" || totals.Requests != 1 {
+			t.Errorf("%d rows, totals %+v", len(rows), totals)
+		}
+	})
+}
+
 // TestRerate_bands: as soon as nothing of a day can come any more, its calls get
 // their parts of the free allowance in the order in which they were made, once.
 func TestRerate_bands(t *testing.T) {

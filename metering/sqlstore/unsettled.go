@@ -20,13 +20,15 @@ func (s *Store) unsettle(ctx context.Context, tx querier, events []*metering.Eve
 	return b.run(ctx, tx)
 }
 
-// settle notes that the cost of the event that a correction is of is certain now.
+// settle notes of the event that a correction is of whether its cost is certain
+// now.
 func (s *Store) settle(ctx context.Context, tx querier, c *metering.Event) error {
-	switch {
-	case c.CostState == metering.CostExact, c.CostState == metering.CostFree, c.CostState == metering.CostStated,
-		c.CostState == metering.CostPriced && c.CostReason == "":
-	default:
-		return nil
+	certain := c.CostState == metering.CostExact || c.CostState == metering.CostFree || c.CostState == metering.CostStated ||
+		c.CostState == metering.CostPriced && c.CostReason == ""
+	if !certain {
+		_, err := tx.Exec(ctx, `INSERT INTO unsettled_costs (org_id, at, event)
+			SELECT org_id, at, id FROM events WHERE org_id = $1 AND id = $2 AND metered ON CONFLICT DO NOTHING`, c.Org, s.uid(c.Corrects))
+		return err
 	}
 	_, err := tx.Exec(ctx, "DELETE FROM unsettled_costs WHERE org_id = $1 AND at = $2 AND event = $3", c.Org, int64(c.At), s.uid(c.Corrects))
 	return err

@@ -191,8 +191,8 @@ func (t *tally) read(ctx context.Context, on querier, table, sum string, c condi
 }
 
 func (t *tally) add(found map[string]string, v *sums) error {
-	if v[sumRequests] == 0 {
-		return nil
+	if *v == (sums{}) {
+		return nil // the sum over nothing; corrections count without a request
 	}
 	t.total.add(v)
 	values := make([]string, len(t.query.By))
