@@ -5,7 +5,6 @@ import (
 	"time"
 
 	"github.com/weirhq/weir/metering"
-	"github.com/weirhq/weir/metering/pricebook/catalogue"
 )
 
 // bands charges a quantity at the rates of a slot: one for all of it, one for
@@ -21,9 +20,9 @@ func (c *charge) bands(item string, n metering.Number, best *choice, f *facts) s
 	}
 	var before metering.Number
 	if s.pool != nil {
-		known, window := false, windowOf(s.pool, f.at)
+		known, window := false, s.window(f.at)
 		if c.pools != nil {
-			c.pools(Use{Pool: s.pool.Pool, Window: window, Until: windowEnd(s.pool, window), Units: best.first.charged(n)})
+			c.pools(Use{Pool: s.pool.Pool, Window: window, Until: s.windowEnd(window), Units: best.first.charged(n)})
 		}
 		if c.used != nil {
 			before, known = c.used(s.pool.Pool, window)
@@ -89,33 +88,23 @@ func (c *charge) at(item string, n metering.Number, r *rate, best *choice, f *fa
 	return ""
 }
 
-// windowOf is the instant at which the window of a pool began.
-func windowOf(v *catalogue.Volume, at metering.Micros) metering.Micros {
-	zone := zoneOf(v)
-	t := at.Time().In(zone)
+// window is the instant at which the pool's window that holds one began.
+func (s *slot) window(at metering.Micros) metering.Micros {
+	t := at.Time().In(s.zone)
 	day := t.Day()
-	if v.Window == "month" {
+	if s.pool.Window == "month" {
 		day = 1
 	}
-	return metering.MicrosOf(time.Date(t.Year(), t.Month(), day, 0, 0, 0, 0, zone))
+	return metering.MicrosOf(time.Date(t.Year(), t.Month(), day, 0, 0, 0, 0, s.zone))
 }
 
 // windowEnd is when a window that began at an instant ends.
-func windowEnd(v *catalogue.Volume, from metering.Micros) metering.Micros {
-	t := from.Time().In(zoneOf(v))
-	if v.Window == "month" {
+func (s *slot) windowEnd(from metering.Micros) metering.Micros {
+	t := from.Time().In(s.zone)
+	if s.pool.Window == "month" {
 		return metering.MicrosOf(t.AddDate(0, 1, 0))
 	}
 	return metering.MicrosOf(t.AddDate(0, 0, 1))
-}
-
-// zoneOf is the zone of a pool, which the check of its row has loaded before.
-func zoneOf(v *catalogue.Volume) *time.Location {
-	zone, err := time.LoadLocation(v.Zone)
-	if err != nil {
-		return time.UTC
-	}
-	return zone
 }
 
 // Use is what one event took from a pool, such as a free allowance.

@@ -299,6 +299,16 @@ func (c *compiler) meters(s *sku) {
 			c.slot(s.named[r.row.Meter], r)
 		}
 	}
+	for _, m := range append(s.cells[:], s.stars) {
+		if m == nil {
+			continue
+		}
+		for _, sl := range m.slots {
+			if sl.cond.when.Above > 0 && !slices.Contains(s.long, sl) {
+				s.long = append(s.long, sl)
+			}
+		}
+	}
 	for _, m := range s.cells {
 		c.order(m)
 	}
@@ -320,7 +330,7 @@ func (c *compiler) slot(m *meter, r *rate) {
 		if s.pool != nil && (s.pool.Pool != v.Pool || s.pool.Window != v.Window || s.pool.Zone != v.Zone) {
 			c.fail(invalid("%s and %s have different pools", r.row.ID, s.bands[0].rates[0].row.ID))
 		}
-		s.pool = v
+		s.pool, s.zone = v, r.zone
 	}
 	j := slices.IndexFunc(s.bands, func(b *band) bool { return b.from == r.bandFrom })
 	if j < 0 {

@@ -5,6 +5,7 @@ import (
 	"math/big"
 	"math/bits"
 	"strings"
+	"time"
 
 	"github.com/weirhq/weir/metering"
 	"github.com/weirhq/weir/metering/pricebook/catalogue"
@@ -27,7 +28,8 @@ type rate struct {
 	whole    bool
 	min      metering.Number
 	step     metering.Number
-	bandFrom int64 // of a volume or marginal band
+	bandFrom int64          // of a volume or marginal band
+	zone     *time.Location // of a volume's windows
 }
 
 func newRate(row *catalogue.Rate, level catalogue.Level, calendars map[string]*calendar) (*rate, error) {
@@ -47,6 +49,9 @@ func newRate(row *catalogue.Rate, level catalogue.Level, calendars map[string]*c
 		return nil, invalid("%s: bands of a volume and of a context at once", row.ID)
 	case row.When.Volume != nil:
 		r.bandFrom = row.When.Volume.From
+		if r.zone, err = time.LoadLocation(row.When.Volume.Zone); err != nil {
+			return nil, invalid("%s: %v", row.ID, err)
+		}
 	case row.When.Marginal:
 		r.bandFrom = row.When.Above
 	}

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"math/bits"
 	"slices"
+	"time"
 
 	"github.com/weirhq/weir/metering"
 	"github.com/weirhq/weir/metering/pricebook/catalogue"
@@ -16,6 +17,7 @@ type sku struct {
 	cells  [metering.NumCells]*meter
 	named  map[string]*meter // what is not a token
 	stars  *meter            // what keeps all meters from having a price; nil: nothing
+	long   []*slot           // of tokens, those for contexts beyond a threshold
 	ladder []*ladder         // of modifiers, in the order in which they get facts
 }
 
@@ -31,6 +33,7 @@ type meter struct {
 type slot struct {
 	cond *condition
 	pool *catalogue.Volume // of volume bands; nil: none
+	zone *time.Location    // of the windows of the pool
 	// bands are in order of where they begin. Without a volume or a margin there is
 	// one, from 0.
 	bands []*band
@@ -108,19 +111,19 @@ func (s *sku) meterOf(name string) *meter {
 // call exceeds: Anthropic, Google, OpenAI and xAI charge the whole call at the
 // prices beyond it, and a class of tokens without such a price has none.
 func (s *sku) threshold(f *facts) int64 {
-	var above int64
-	for _, m := range s.cells {
-		above = max(above, m.threshold(f))
-	}
-	return max(above, s.stars.threshold(f))
+	return threshold(s.long, f)
 }
 
 func (m *meter) threshold(f *facts) int64 {
 	if m == nil {
 		return 0
 	}
+	return threshold(m.slots, f)
+}
+
+func threshold(slots []*slot, f *facts) int64 {
 	var above int64
-	for _, s := range m.slots {
+	for _, s := range slots {
 		if a := s.cond.when.Above; a > above && s.inForce(f.at) != nil && s.cond.passes(f) {
 			above = a
 		}

@@ -137,7 +137,6 @@ const (
 	CauseTest        = "test_traffic"
 	CauseCredit      = "credit_or_discount"
 	CauseUnmetered   = "not_metered" // an item of the bill that no call has
-	CauseOtherKey    = "other_key"   // it is under another key
 )
 
 // Charge is an item of the provider's bill.
