@@ -69,9 +69,18 @@ func events(t *testing.T) map[string]*metering.Event {
 
 func (x *exchange) event(t *testing.T) *metering.Event {
 	t.Helper()
-	d, ok := dialect.Named(dialects()[x.Endpoint])
+	e := x.read(t, dialects()[x.Endpoint])
+	e.Endpoint = x.Endpoint
+	return e
+}
+
+// read is the event that the exchange would leave if it were made today, with what
+// a protocol's dialect reads of it.
+func (x *exchange) read(t *testing.T, protocol string) *metering.Event {
+	t.Helper()
+	d, ok := dialect.Named(protocol)
 	if !ok {
-		t.Fatalf("no dialect for %s", x.Endpoint)
+		t.Fatalf("%s: no dialect for %s", x.ID, x.Endpoint)
 	}
 	path, _, _ := strings.Cut(x.Path, "?")
 	route := d.Route(x.Method, path)
@@ -85,16 +94,20 @@ func (x *exchange) event(t *testing.T) *metering.Event {
 	})
 	s.Scan(decoded(t, x.Body, x.BodyEncoding))
 	e := &metering.Event{Usage: s.Close(dialect.Ended)}
-	e.Provider, e.Endpoint, e.Metered = x.Provider, x.Endpoint, true
-	if name := providers()[x.Provider]; name != "" {
-		e.Provider = name
-	}
+	e.Provider, e.Endpoint, e.Metered = x.vendor(), string(route.Endpoint), true
 	e.Model = req.Model
 	if route.Model != "" {
 		e.Model = route.Model
 	}
 	e.At = metering.MicrosOf(time.Date(2026, 11, 25, 0, 0, 0, 0, time.UTC))
 	return e
+}
+
+func (x *exchange) vendor() string {
+	if name := providers()[x.Provider]; name != "" {
+		return name
+	}
+	return x.Provider
 }
 
 func decoded(t *testing.T, text, encoding string) []byte {

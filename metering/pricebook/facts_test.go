@@ -1,7 +1,6 @@
 package pricebook_test
 
 import (
-	"encoding/csv"
 	"encoding/json"
 	"math/big"
 	"os"
@@ -17,29 +16,8 @@ import (
 // by provider and every name of the model. A name with two lines has nil.
 func facts(t *testing.T) map[string]map[string]string {
 	t.Helper()
-	f, err := os.Open(filepath.Join("..", "..", "..", "shared", "data", "model-prices.csv"))
-	if os.IsNotExist(err) {
-		if os.Getenv("CI") == "true" {
-			t.Fatal("the table of prices is not beside this repository, and CI=true forbids skipping")
-		}
-		t.Skip("SKIPPED: the table of prices is not beside this repository")
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	lines, err := csv.NewReader(f).ReadAll()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := f.Close(); err != nil {
-		t.Fatal(err)
-	}
 	out := map[string]map[string]string{}
-	for _, fields := range lines[1:] {
-		row := map[string]string{}
-		for i, name := range lines[0] {
-			row[name] = fields[i]
-		}
+	for _, row := range tableRows(t) {
 		if row["row_kind"] != "current" && row["status"] != "retired" {
 			continue
 		}

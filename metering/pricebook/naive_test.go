@@ -10,10 +10,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/weirhq/weir/metering"
-	"github.com/weirhq/weir/metering/dialect"
 	"github.com/weirhq/weir/metering/meteringtest"
 )
 
@@ -86,39 +84,11 @@ func TestNaive(t *testing.T) {
 // recorded is the event that the exchange would leave if it were made today.
 func (x *whole) recorded(t *testing.T) *metering.Event {
 	t.Helper()
-	d, ok := dialect.Named(spoken(x.Endpoint))
-	if !ok {
-		t.Fatalf("%s: no dialect for %s", x.ID, x.Endpoint)
-	}
-	path, _, _ := strings.Cut(x.Path, "?")
-	route := d.Route(x.Method, path)
-	req, err := d.Inspect(route, header(x.RequestHeaders, "content-type"), decoded(t, x.RequestBody, x.RequestEncoding))
-	if err != nil {
-		t.Errorf("%s: inspect: %v", x.ID, err)
-	}
-	s := d.Scanner(route, req, dialect.Response{
-		Status: x.Status, ContentType: header(x.Headers, "content-type"),
-		Header: func(name string) string { return header(x.Headers, name) },
-	})
-	s.Scan(decoded(t, x.Body, x.BodyEncoding))
-	e := &metering.Event{Usage: s.Close(dialect.Ended)}
-	e.Provider, e.Endpoint, e.Metered = x.vendor(), string(route.Endpoint), true
-	e.Model = req.Model
-	if route.Model != "" {
-		e.Model = route.Model
-	}
+	e := x.read(t, spoken(x.Endpoint))
 	if x.batch() && e.Usage.ServiceTier == "" {
 		e.Usage.ServiceTier = "batch" // as the poller of a batch says
 	}
-	e.At = metering.MicrosOf(time.Date(2026, 11, 25, 0, 0, 0, 0, time.UTC))
 	return e
-}
-
-func (x *whole) vendor() string {
-	if name := providers()[x.Provider]; name != "" {
-		return name
-	}
-	return x.Provider
 }
 
 func (x *whole) batch() bool { return slices.Contains(x.Expect.Flags, "batch_price") }

@@ -2,12 +2,9 @@ package pricebook_test
 
 import (
 	"encoding/base64"
-	"encoding/csv"
 	"encoding/json"
 	"maps"
 	"math/big"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -58,26 +55,8 @@ type fact struct {
 // name of the model. A name with two lines has nil.
 func factsByModel(t *testing.T) map[string]*fact {
 	t.Helper()
-	f, err := os.Open(filepath.Join("..", "..", "..", "shared", "data", "model-prices.csv"))
-	if os.IsNotExist(err) && os.Getenv("CI") != "true" {
-		t.Skip("SKIPPED: the table of prices is not beside this repository")
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	lines, err := csv.NewReader(f).ReadAll()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := f.Close(); err != nil {
-		t.Fatal(err)
-	}
 	table := map[string]*fact{}
-	for _, fields := range lines[1:] {
-		row := map[string]string{}
-		for i, name := range lines[0] {
-			row[name] = fields[i]
-		}
+	for _, row := range tableRows(t) {
 		// The events are of 00:00 UTC, when nobody has peak hours.
 		if row["row_kind"] != "current" || strings.HasPrefix(row["time_window"], "peak") {
 			continue
