@@ -2,12 +2,9 @@ package meteringtest
 
 import (
 	"context"
-	"errors"
 	"slices"
 	"strings"
 	"testing"
-
-	"github.com/google/go-cmp/cmp"
 
 	"github.com/weirhq/weir/metering"
 )
@@ -72,14 +69,14 @@ func TestAccounts(t *testing.T, open OpenAccounts) {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			a, b := open(t)
-			tt.test(&accountTest{T: t, Accounts: a, other: b})
+			tt.test(&accountTest{checked: checked{t}, Accounts: a, other: b})
 		})
 	}
 }
 
 // accountTest is one test on one database.
 type accountTest struct {
-	*testing.T
+	checked
 	Accounts
 	other Accounts // another replica
 	keys  byte
@@ -90,27 +87,6 @@ const (
 	abroad = "org-b"
 	noon   = metering.Micros(1_790_000_000_000_000)
 )
-
-func (t *accountTest) must(err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
-}
-
-func (t *accountTest) want(what string, err, want error) {
-	t.Helper()
-	if !errors.Is(err, want) {
-		t.Errorf("%s: got %v, want %v", what, err, want)
-	}
-}
-
-func (t *accountTest) same(what string, got, want any) {
-	t.Helper()
-	if d := cmp.Diff(want, got); d != "" {
-		t.Errorf("%s (-want +got):\n%s", what, d)
-	}
-}
 
 func (t *accountTest) customer(org, external string) metering.Customer {
 	t.Helper()

@@ -3,7 +3,6 @@ package meteringtest
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -57,14 +56,14 @@ func TestMeters(t *testing.T, open OpenMeters) {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			a, b := open(t)
-			tt.test(&meterTest{T: t, Meters: a, other: b})
+			tt.test(&meterTest{checked: checked{t}, Meters: a, other: b})
 		})
 	}
 }
 
 // meterTest is one test on one database.
 type meterTest struct {
-	*testing.T
+	checked
 	Meters
 	other Meters // another replica
 }
@@ -74,20 +73,6 @@ const (
 	wholeDay = 24 * 60 * minute
 	morning  = noon - noon%wholeDay // of the same day, UTC
 )
-
-func (t *meterTest) must(err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
-}
-
-func (t *meterTest) want(what string, err, want error) {
-	t.Helper()
-	if !errors.Is(err, want) {
-		t.Errorf("%s: got %v, want %v", what, err, want)
-	}
-}
 
 // reported is an event that another source reported.
 func reported(org, customer string, at metering.Micros, metadata string) *metering.Event {

@@ -2,13 +2,10 @@ package meteringtest
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strings"
 	"sync"
 	"testing"
-
-	"github.com/google/go-cmp/cmp"
 
 	"github.com/weirhq/weir/metering"
 	"github.com/weirhq/weir/metering/pricebook/catalogue"
@@ -44,36 +41,15 @@ func TestHeldPrices(t *testing.T, open func(t *testing.T) (HeldPrices, HeldPrice
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			a, b := open(t)
-			tt.test(&heldTest{T: t, HeldPrices: a, other: b})
+			tt.test(&heldTest{checked: checked{t}, HeldPrices: a, other: b})
 		})
 	}
 }
 
 type heldTest struct {
-	*testing.T
+	checked
 	HeldPrices
 	other HeldPrices // another replica
-}
-
-func (t *heldTest) must(err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
-}
-
-func (t *heldTest) want(what string, err, want error) {
-	t.Helper()
-	if !errors.Is(err, want) {
-		t.Errorf("%s: got %v, want %v", what, err, want)
-	}
-}
-
-func (t *heldTest) same(what string, got, want any) {
-	t.Helper()
-	if d := cmp.Diff(want, got); d != "" {
-		t.Errorf("%s (-want +got):\n%s", what, d)
-	}
 }
 
 const feedURL = "https://models.dev/api.json"

@@ -8,8 +8,6 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
-
 	"github.com/weirhq/weir/metering"
 	"github.com/weirhq/weir/metering/pricebook/catalogue"
 )
@@ -53,37 +51,16 @@ func TestPrices(t *testing.T, open OpenPrices) {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			a, b := open(t)
-			tt.test(&priceTest{T: t, Prices: a, other: b})
+			tt.test(&priceTest{checked: checked{t}, Prices: a, other: b})
 		})
 	}
 }
 
 // priceTest is one test on one database.
 type priceTest struct {
-	*testing.T
+	checked
 	Prices
 	other Prices // another replica
-}
-
-func (t *priceTest) must(err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
-}
-
-func (t *priceTest) want(what string, err, want error) {
-	t.Helper()
-	if !errors.Is(err, want) {
-		t.Errorf("%s: got %v, want %v", what, err, want)
-	}
-}
-
-func (t *priceTest) same(what string, got, want any) {
-	t.Helper()
-	if d := cmp.Diff(want, got); d != "" {
-		t.Errorf("%s (-want +got):\n%s", what, d)
-	}
 }
 
 // priced is a layer with one price of each of the models.
