@@ -597,6 +597,7 @@ func (p *parts) probes(targets []config.Target) []api.Probe {
 	return []api.Probe{
 		{Name: "upstreams", Run: func(context.Context) api.Check { return api.CheckUpstreams(p.fare(targets)) }},
 		{Name: "deferred usage", Run: p.deferredUsage},
+		{Name: "pricing again", Run: func(context.Context) api.Check { return api.CheckRerate(p.again.Last()) }},
 		{Name: "upstream TLS", Run: func(context.Context) api.Check {
 			check := api.Check{Status: api.StatusOK, Measured: "certificates are verified"}
 			for _, t := range targets {

@@ -84,9 +84,6 @@ func (u *bedrockUsage) given() bool {
 	return u != nil && (u.input.set || u.output.set || u.cacheRead.set || u.cacheWrite.set)
 }
 
-// whole reports whether both sides were given.
-func (u *bedrockUsage) whole() bool { return u != nil && u.input.set && u.output.set }
-
 // fill adds what v has and u lacks.
 func (u *bedrockUsage) fill(v *bedrockUsage) {
 	if v == nil {

@@ -60,12 +60,6 @@ const (
 	FromRequest  = "request"
 )
 
-// CustomTokens are the names of custom quantities that are counts of tokens.
-// Input includes what was cached, output includes reasoning.
-func CustomTokens() []string {
-	return []string{"input_tokens", "cached_input_tokens", "output_tokens", "reasoning_tokens"}
-}
-
 // maxCustom bounds the rules of one API, and the segments of their paths.
 const maxCustom = 32
 

@@ -98,3 +98,18 @@ func showRerate(r rerate.Report) RerateAnswer {
 	}
 	return out
 }
+
+// CheckRerate says how the last pass over unsettled costs went.
+func CheckRerate(s rerate.Summary) Check {
+	switch {
+	case s.At.IsZero():
+		return Check{Status: StatusOK, Measured: "no pass has come to an end yet"}
+	case s.Failure != nil:
+		return Check{
+			Status: StatusWarn, Measured: fmt.Sprintf("the last pass broke off after %d events", s.Looked),
+			Remedy: "the log of the server says why; the next pass is within an hour, `weir pricebook rerate` is one at once",
+		}
+	}
+	return Check{Status: StatusOK, Measured: fmt.Sprintf(
+		"of %d unsettled costs the last pass priced %d again, $%s in all; %d stay without a cost, %d are not certain", s.Looked, s.Repriced, s.Added, s.Unpriced, s.Unsure)}
+}

@@ -1,10 +1,13 @@
 package api_test
 
 import (
+	"errors"
 	"testing"
+	"time"
 
 	"github.com/weirhq/weir/metering"
 	"github.com/weirhq/weir/metering/pricebook/catalogue"
+	"github.com/weirhq/weir/metering/pricebook/rerate"
 	"github.com/weirhq/weir/proxy/api"
 )
 
@@ -50,4 +53,20 @@ func TestRerate(t *testing.T) {
 		t.Errorf("the adjustment is %+v", made)
 	}
 	s.says("event show e1", "unpriced", "model: gpt-new", "cost now", "$0.004")
+}
+
+// TestCheckRerate: a pass that broke off is said to have.
+func TestCheckRerate(t *testing.T) {
+	t.Parallel()
+	for want, s := range map[string]rerate.Summary{
+		"ok no pass has come to an end yet":           {},
+		"warn the last pass broke off after 3 events": {At: time.Unix(1, 0), Looked: 3, Failure: errors.New("no database")},
+		"ok of 5 unsettled costs the last pass priced 2 again, $0.5 in all; 1 stay without a cost, 2 are not certain": {
+			At: time.Unix(1, 0), Looked: 5, Repriced: 2, Added: metering.Cost{Micros: 500_000}, Unpriced: 1, Unsure: 2,
+		},
+	} {
+		if c := api.CheckRerate(s); string(c.Status)+" "+c.Measured != want || (c.Status == api.StatusWarn) != (c.Remedy != "") {
+			t.Errorf("%+v is %+v", s, c)
+		}
+	}
 }

@@ -4,8 +4,6 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
-	"io"
-	"math/big"
 	"strings"
 
 	"github.com/weirhq/weir/metering"
@@ -63,55 +61,6 @@ func (c *Change) held(feed string, at metering.Micros) Held {
 	}
 }
 
-// Percent is how far the price moves, to a tenth, as "+12.5 %"; empty where
-// there is nothing to compare.
-func (c *Change) Percent() string {
-	if c.Old == nil || c.New == nil {
-		return ""
-	}
-	old, new := unit(&catalogue.Rate{Price: c.Old}), unit(&catalogue.Rate{Price: c.New})
-	if old == nil || new == nil || old.Sign() == 0 {
-		return ""
-	}
-	moved := new.Quo(new.Sub(new, old), old)
-	sign := "+"
-	if moved.Sign() < 0 {
-		sign = "" // FloatString writes it
-	}
-	return sign + moved.Mul(moved, big.NewRat(100, 1)).FloatString(1) + " %"
-}
-
-// String is the change on one line: model, meter, conditions, prices, verdict.
-func (c *Change) String() string {
-	name := c.Provider + "/" + c.SKU
-	if c.Meter == "" {
-		name = "the document"
-	}
-	var b strings.Builder
-	fmt.Fprintf(&b, "%s %s %s%s", c.ID, name, c.Meter, c.When.Key())
-	if c.Meter != "" {
-		fmt.Fprintf(&b, ": %s -> %s", priceText(c.Old), priceText(c.New))
-	}
-	if p := c.Percent(); p != "" {
-		b.WriteString(" (" + p + ")")
-	}
-	if c.From != 0 {
-		b.WriteString(" from " + c.From.String())
-	}
-	b.WriteString(", " + string(c.Verdict))
-	if c.Reason != "" {
-		b.WriteString(": " + c.Reason)
-	}
-	return b.String()
-}
-
-func priceText(s *string) string {
-	if s == nil {
-		return "none"
-	}
-	return *s
-}
-
 // Outcome is what a document leads to.
 type Outcome struct {
 	Layer     catalogue.Rows // what Synced has then, all of it
@@ -127,20 +76,6 @@ type Outcome struct {
 	Listing   []byte         // for Feed
 	ETag      string         // of the document
 	Warnings  []string       // feeds that could not be asked, with why
-}
-
-// WriteTo writes the outcome for people, the same for the same outcome.
-func (o *Outcome) WriteTo(w io.Writer) (int64, error) {
-	var b strings.Builder
-	for _, warning := range o.Warnings {
-		fmt.Fprintf(&b, "warning: %s\n", warning)
-	}
-	for i := range o.Changes {
-		fmt.Fprintln(&b, o.Changes[i].String())
-	}
-	b.WriteString(o.Summary() + "\n")
-	n, err := io.WriteString(w, b.String())
-	return int64(n), err
 }
 
 // Summary is the outcome in one line.
