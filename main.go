@@ -373,8 +373,26 @@ func (p *parts) bill(box *sandbox, site string) (err error) {
 			_, leads, err := p.bills.Acquire(ctx, "alerts", p.journal.ID(), 10*time.Minute, time.Now())
 			return leads, err
 		},
+		Losses: p.losses,
 	})
 	return nil
+}
+
+// losses are the customers and models that earn less than is asked for.
+func (p *parts) losses(ctx context.Context, from, to metering.Micros) ([]alert.Loss, error) {
+	list, err := p.biller.BelowMargin(ctx, metering.DefaultOrg, from, to, p.conf.Alerts.Percent())
+	out := make([]alert.Loss, 0, len(list))
+	for _, b := range list {
+		detail := fmt.Sprintf("within %s it earned %s USD and cost %s USD", p.conf.Alerts.Window, b.Revenue, b.Cost)
+		if b.Percent != "" {
+			detail += fmt.Sprintf(", a margin of %s %%", b.Percent)
+		}
+		if b.Unpriced > 0 {
+			detail += fmt.Sprintf("; the cost of %d more calls is unknown", b.Unpriced)
+		}
+		out = append(out, alert.Loss{Subject: b.By + ":" + b.Group, Detail: detail})
+	}
+	return out, err
 }
 
 // furnish gives a sandbox its demo customer, with all that it has.

@@ -54,25 +54,31 @@ func (b *Biller) Margins(ctx context.Context, org string, from, to metering.Micr
 	if !GroupsMargins(by) {
 		return nil, totals, fmt.Errorf("margins by %.40q: %w", by, metering.ErrInvalid)
 	}
-	m := &margins{b: b, org: org, by: by, query: metering.UsageQuery{Org: org, From: from, To: to}, groups: make(map[string]*margin)}
 	list, err := b.accruals(ctx, org, "", from, to)
 	if err != nil {
 		return nil, totals, fmt.Errorf("margins: %w", err)
 	}
-	for _, a := range list {
-		if m.currency != "" && m.currency != a.currency {
-			return nil, totals, fmt.Errorf("margins of customers in %s and %s cannot be added up: %w", m.currency, a.currency, metering.ErrInvalid)
-		}
-		m.currency = a.currency
-		if err := m.earn(ctx, a); err != nil {
-			return nil, totals, fmt.Errorf("margins: %w", err)
-		}
-	}
-	if err := m.costs(ctx); err != nil {
+	m, err := b.compared(ctx, org, from, to, by, list)
+	if err != nil {
 		return nil, totals, fmt.Errorf("margins: %w", err)
 	}
 	rows, totals = m.result()
 	return rows, totals, nil
+}
+
+// compared puts what accruals have earned, and what everything cost, into groups.
+func (b *Biller) compared(ctx context.Context, org string, from, to metering.Micros, by string, list []accrual) (*margins, error) {
+	m := &margins{b: b, org: org, by: by, query: metering.UsageQuery{Org: org, From: from, To: to}, groups: make(map[string]*margin)}
+	for _, a := range list {
+		if m.currency != "" && m.currency != a.currency {
+			return nil, fmt.Errorf("customers in %s and %s cannot be added up: %w", m.currency, a.currency, metering.ErrInvalid)
+		}
+		m.currency = a.currency
+		if err := m.earn(ctx, a); err != nil {
+			return nil, err
+		}
+	}
+	return m, m.costs(ctx)
 }
 
 type margins struct {

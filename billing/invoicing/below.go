@@ -1,0 +1,56 @@
+package invoicing
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"math/big"
+	"slices"
+
+	"github.com/weirhq/weir/billing"
+	"github.com/weirhq/weir/metering"
+)
+
+// Below is a customer or a model whose margin is lower than is asked for.
+type Below struct {
+	By string // "customer" or "model"
+	MarginRow
+}
+
+// BelowMargin lists the customers with a subscription in US dollars, and the
+// models that earned something, whose margin in a span is below a percentage of
+// their revenue. What has no known cost is below nothing. Where customers pay in
+// several currencies, models have no margin.
+func (b *Biller) BelowMargin(ctx context.Context, org string, from, to metering.Micros, percent *big.Rat) ([]Below, error) {
+	list, err := b.accruals(ctx, org, "", from, to)
+	if err != nil {
+		return nil, fmt.Errorf("low margins: %w", err)
+	}
+	dollars := slices.DeleteFunc(slices.Clone(list), func(a accrual) bool { return a.currency != billing.USD })
+	customers := make(map[string]bool, len(dollars))
+	for _, a := range dollars {
+		customers[a.customer] = true
+	}
+	asks := map[string]func(string, *margin) bool{
+		"customer": func(name string, _ *margin) bool { return customers[name] },
+		"model": func(name string, g *margin) bool {
+			return name != "" && g.revenue.Sign() > 0 && len(dollars) == len(list)
+		},
+	}
+	var out []Below
+	for by, asked := range asks {
+		m, err := b.compared(ctx, org, from, to, by, dollars)
+		if err != nil {
+			return nil, fmt.Errorf("low margins: %w", err)
+		}
+		for name, g := range m.groups {
+			least := new(big.Rat).Mul(&g.revenue, percent)
+			least.Quo(least, new(big.Rat).SetInt64(100))
+			if asked(name, g) && !g.cost.IsZero() && g.left().Cmp(least) < 0 {
+				out = append(out, Below{by, m.row(name, g)})
+			}
+		}
+	}
+	slices.SortFunc(out, func(a, b Below) int { return cmp.Or(cmp.Compare(a.By, b.By), cmp.Compare(a.Group, b.Group)) })
+	return out, nil
+}
