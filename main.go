@@ -373,7 +373,7 @@ func (p *parts) bill(box *sandbox, site string) (err error) {
 			_, leads, err := p.bills.Acquire(ctx, "alerts", p.journal.ID(), 10*time.Minute, time.Now())
 			return leads, err
 		},
-		Losses: p.losses,
+		Losses: p.losses, Sources: p.store,
 	})
 	return nil
 }

@@ -17,14 +17,13 @@ const (
 	AlertNegativeMargin AlertKind = "negative_margin" // customer:ID or model:NAME that earns less than is asked for
 	AlertPriceFeed      AlertKind = "price_feed"      // URL of a catalogue that cannot be read, or was not for long
 	AlertPriceHeld      AlertKind = "price_held"      // URL of a catalogue whose changes wait for a person
-	AlertCostDifference AlertKind = "cost_difference" // provider/model whose provider states another cost than was computed
 	AlertReconcile      AlertKind = "reconcile"       // provider whose own report differs from what was recorded
 )
 
 // AlertKinds are all kinds.
 func AlertKinds() []AlertKind {
 	return []AlertKind{
-		AlertUnpriced, AlertProvisional, AlertNegativeMargin, AlertPriceFeed, AlertPriceHeld, AlertCostDifference, AlertReconcile,
+		AlertUnpriced, AlertProvisional, AlertNegativeMargin, AlertPriceFeed, AlertPriceHeld, AlertReconcile,
 	}
 }
 

@@ -32,6 +32,9 @@ type Options struct {
 	Unsure Unsure
 	// Losses lists what earned less than is asked for in a span; nil: nobody earns.
 	Losses func(ctx context.Context, from, to metering.Micros) ([]Loss, error)
+	// Sources are the catalogues that are followed, what of them waits, and the latest
+	// comparison of each provider; nil: nobody looks at them.
+	Sources Sources
 	// Window is how far back Losses looks.
 	Window time.Duration
 	// Lead reports whether this process is the one of the installation that looks.
@@ -77,7 +80,7 @@ func (w *Watch) Look(ctx context.Context) error {
 	if err != nil || !leads {
 		return err
 	}
-	return errors.Join(w.unsure(ctx), w.losses(ctx))
+	return errors.Join(w.unsure(ctx), w.losses(ctx), w.sources(ctx))
 }
 
 // unsure watches for models without a price, and with one that is not certain.

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -13,7 +14,9 @@ import (
 
 	"github.com/weirhq/weir/metering"
 	"github.com/weirhq/weir/metering/alert"
+	"github.com/weirhq/weir/metering/pricebook/reconcile"
 	"github.com/weirhq/weir/metering/pricebook/rerate"
+	pricesync "github.com/weirhq/weir/metering/pricebook/sync"
 )
 
 // open are the alerts that are open, in short.
@@ -91,4 +94,61 @@ func TestWatch(t *testing.T) {
 			}
 		}
 	})
+}
+
+// said is what catalogues and providers say.
+type said struct {
+	feeds   []pricesync.Feed
+	held    []pricesync.Held
+	reports []reconcile.Report
+}
+
+func (s *said) PriceFeeds(context.Context, string) ([]pricesync.Feed, error) { return s.feeds, nil }
+
+func (s *said) HeldPrices(_ context.Context, _ string, states ...pricesync.State) ([]pricesync.Held, error) {
+	if len(states) != 1 || states[0] != pricesync.StateOpen {
+		return nil, fmt.Errorf("asked for those in %v", states)
+	}
+	return s.held, nil
+}
+
+func (s *said) LatestReports(context.Context, string) ([]reconcile.Report, []metering.Micros, error) {
+	return s.reports, make([]metering.Micros, len(s.reports)), nil
+}
+
+// TestWatch_sources: a catalogue that is not read for a day, changes that wait, and
+// a provider that says something else are told until they are over.
+func TestWatch_sources(t *testing.T) {
+	t.Parallel()
+	r := &rerating{T: t, store: open(t, engines()["sqlite"](t))}
+	at := 1000 * day
+	s := &said{}
+	now := func() time.Time { return at.Time() }
+	board := alert.NewBoard(r.store, now, slog.New(slog.DiscardHandler))
+	w := alert.NewWatch(alert.Options{
+		Org: metering.DefaultOrg, Store: r.store, Alerts: board, Unsure: r.store, Sources: s, Now: now, Window: 24 * time.Hour, Logger: slog.New(slog.DiscardHandler),
+		Lead: func(context.Context) (bool, error) { return true, nil },
+	})
+	look := func(want ...string) {
+		t.Helper()
+		r.must(w.Look(r.Context()))
+		var got []string
+		for _, a := range r.open() {
+			got = append(got, strings.Join(strings.Fields(a)[:2], " "))
+		}
+		slices.Sort(got)
+		if d := cmp.Diff(want, got); d != "" {
+			t.Errorf("open alerts (-want +got):\n%s", d)
+		}
+	}
+	look()
+	s.feeds = []pricesync.Feed{{URL: "u", Read: at - day, Failure: "gone"}, {URL: "good", Read: at - 9*day}}
+	s.reports = []reconcile.Report{{Provider: "openai", Verdict: reconcile.VerdictEqual}}
+	look() // a day exactly, and one that does not fail
+	s.feeds[0].Read--
+	s.held = []pricesync.Held{{Feed: "u", FirstSeen: 1}, {Feed: "u", FirstSeen: 2}}
+	s.reports[0].Verdict = reconcile.VerdictDiffers
+	look("price_feed u", "price_held u", "reconcile openai")
+	s.feeds[0].Failure, s.held, s.reports = "", nil, nil
+	look()
 }

@@ -13,7 +13,7 @@ type AlertCmd struct {
 // AlertList lists alerts.
 type AlertList struct {
 	Common `embed:""`
-	Kind   string `placeholder:"KIND" help:"Only of this kind: unpriced, provisional, negative_margin, price_feed, price_held, cost_difference or reconcile."`
+	Kind   string `placeholder:"KIND" help:"Only of this kind: unpriced, provisional, negative_margin, price_feed, price_held or reconcile."`
 	Ended  bool   `help:"Those that are over too."`
 	Check  bool   `help:"Exit with 1 if any is open."`
 }
