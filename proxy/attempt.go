@@ -77,10 +77,13 @@ func (x *exchange) attempt(now time.Time) *refusal {
 
 // described is the attempt that runs, as it is recorded when it has failed.
 func (x *exchange) described(s setback) metering.Attempt {
+	// In this order: a pause in between must not let the attempt begin before the
+	// end of the one before it.
+	took := time.Since(x.tries.began)
 	now := x.s.o.Now()
 	a := metering.Attempt{
 		Upstream: x.up.Name, Provider: x.up.Provider, Endpoint: x.at.hostName, Credential: x.cred.tail(), Model: x.event.SentModel,
-		ErrorCode: s.code, Started: metering.MicrosOf(now.Add(-time.Since(x.tries.began))), Ended: metering.MicrosOf(now),
+		ErrorCode: s.code, Started: metering.MicrosOf(now.Add(-took)), Ended: metering.MicrosOf(now),
 		Status: x.answer.status, ProviderID: x.answer.requestID, Usage: s.usage,
 	}
 	if a.Model == "" {

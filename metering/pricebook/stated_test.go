@@ -30,6 +30,14 @@ func TestPrice_stated(t *testing.T) {
 			}
 		}
 	}
+	// The policy takes the provider's figure; what it costs by the book can change.
+	e := call(t, "p", "x", map[string]int64{"input": 1_000_000})
+	e.CostPolicy, e.Usage.StatedCost = metering.CostOfProviderIfUnpriced, &metering.StatedCost{Amount: "9", Unit: "usd"}
+	b.Price(e)
+	if book(t, "rate p x input=3").Price(e); outcome(e) != "exact 3" || e.Computed != nil {
+		t.Errorf("with a price of its own it is %s beside %+v", outcome(e), e.Computed)
+	}
+
 	ours := &metering.Figure{Cost: metering.Cost{Micros: 10_000_000}, State: metering.CostExact, Rates: []string{"p/m/input"}}
 	none := &metering.Figure{State: metering.CostUnpriced, Reason: "model: x"}
 	f("", "m", "9", "exact 10", nil)
