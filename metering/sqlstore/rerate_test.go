@@ -2,6 +2,7 @@ package sqlstore_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"sync"
@@ -298,6 +299,41 @@ func TestRerate_bands(t *testing.T) {
 		}
 		if got := r.run(rerate.Request{From: 9 * day, To: 13 * day}); got.Repriced != 0 {
 			t.Errorf("on request they change places: %+v", got)
+		}
+	})
+}
+
+// TestCorrectUsing_pool: what a cost takes from a pool is taken from where the pool
+// stands, or neither is done.
+func TestCorrectUsing_pool(t *testing.T) {
+	eachEngine(t, func(r *rerating) {
+		use := func(before, units int64, want error) {
+			t.Helper()
+			e := r.call("new", day, nil)
+			target := *e
+			target.CostState, target.CostReason, target.Cost = metering.CostExact, "", metering.Cost{Micros: 1}
+			id, err := metering.NewID()
+			r.must(err)
+			c, err := metering.Correction(id, e, nil, &target, false)
+			r.must(err)
+			taken := metering.PoolUse{Pool: "p", Since: day, Before: metering.NumberOf(before), Units: metering.NumberOf(units)}
+			if err := r.store.CorrectUsing(t.Context(), c, 0, []byte("x"), []metering.PoolUse{taken}); !errors.Is(err, want) {
+				r.Errorf("%d from %d: %v, want %v", units, before, err, want)
+			}
+			if made, _, err := r.store.Corrections(t.Context(), metering.DefaultOrg, e.ID); err != nil || (len(made) == 1) != (want == nil) {
+				r.Errorf("%d from %d left %d corrections, %v", units, before, len(made), err)
+			}
+		}
+		use(1, 1, metering.ErrConflict)
+		use(0, 3, nil)
+		use(0, 1, metering.ErrConflict)
+		use(2, 1, metering.ErrConflict)
+		use(4, 1, metering.ErrConflict)
+		use(3, 4, nil)
+		got, err := r.store.PoolUsed(t.Context(), metering.DefaultOrg, "p", day)
+		r.must(err)
+		if got != metering.NumberOf(7) {
+			r.Errorf("%s were used", got)
 		}
 	})
 }

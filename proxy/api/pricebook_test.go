@@ -250,6 +250,7 @@ func TestPrices_refused(t *testing.T) {
 		{"fewer than none", "/test", `{"provider":"openai","model":"gpt-x","tokens":{"input":-1}}`, api.CodeInvalid, "tokens"},
 		{"a cell of nobody", "/test", `{"provider":"openai","model":"gpt-x","tokens":{"inputs":1}}`, api.CodeInvalid, "tokens"},
 		{"half a time", "/rerate", `{"from":"2026-02-01T00:00:00Z"}`, api.CodeInvalid, "both"},
+		{"the other half", "/rerate", `{"to":"2026-02-01T00:00:00Z"}`, api.CodeInvalid, "both"},
 		{"a dialect of nobody", "/test", `{"provider":"openai","model":"gpt-x","dialect":"x","usage":{}}`, api.CodeInvalid, "dialect"},
 	} {
 		status, code, body := s.request(http.MethodPost, "/api/v1/pricebook"+tt.path, tt.body, nil)

@@ -174,7 +174,7 @@ func (x *run) event(ctx context.Context, e *metering.Event) error {
 	x.report.Looked++
 	const attempts = 5
 	for range attempts {
-		before, latest, err := x.r.o.Store.Corrections(ctx, e.Org, e.ID)
+		before, _, err := x.r.o.Store.Corrections(ctx, e.Org, e.ID)
 		if err != nil {
 			return err
 		}
@@ -186,13 +186,13 @@ func (x *run) event(ctx context.Context, e *metering.Event) error {
 		if err != nil {
 			return err
 		}
+		if !changed(e, before, target) {
+			x.same(target)
+			return nil
+		}
 		content, err := contentOf(target)
 		if err != nil {
 			return err
-		}
-		if string(latest) == string(content) || !changed(e, before, target) {
-			x.same(target)
-			return nil
 		}
 		id, err := metering.NewID()
 		if err != nil {
