@@ -20,6 +20,11 @@ func Correction(id ID, e *Event, before []*Event, target *Event, supersedes bool
 	}
 	// What was measured of the call itself, and its names, are not corrected.
 	c.ID, c.BodyBytes, c.ClientID, c.Seq, c.Metered = id, 0, "", 0, true
+	// They belong to the same line of the provider's bill.
+	c.Credential = e.Credential
+	if e.Usage.Flagged(FlagBatchPrice) {
+		c.Usage.Flag(FlagBatchPrice)
+	}
 	u, cost, stands := &c.Usage, target.Cost, true
 	u.Tokens, u.Model, u.ServiceTier, u.Raw = target.Usage.Tokens, target.Usage.Model, target.Usage.ServiceTier, target.Usage.Raw
 	u.Speed, u.Deployment = target.Usage.Speed, target.Usage.Deployment

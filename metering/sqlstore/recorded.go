@@ -106,7 +106,7 @@ func (r *recording) sum(ctx context.Context, on querier) error {
 	when := func(condition, value string) string {
 		return summed("CASE WHEN " + condition + " THEN " + value + " ELSE 0 END")
 	}
-	columns = append(columns, when(sqlCall, "1"), when("cost_state IN ('', 'unpriced') AND "+sqlCall, "1"))
+	columns = append(columns, when(sqlCall, "1"), summed(sqlUnpriced))
 	for _, class := range strings.Split(sumNames, ", ")[1:12] {
 		columns = append(columns, summed(class))
 	}

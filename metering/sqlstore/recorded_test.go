@@ -9,6 +9,7 @@ import (
 
 	"github.com/weirhq/weir/metering"
 	"github.com/weirhq/weir/metering/pricebook/reconcile"
+	"github.com/weirhq/weir/metering/pricebook/rerate"
 	"github.com/weirhq/weir/metering/sqlstore"
 )
 
@@ -172,4 +173,34 @@ func chunks(list []*metering.Event, n int) func(func([]*metering.Event) bool) {
 			list = list[k:]
 		}
 	}
+}
+
+// TestStore_Recorded_repriced: a cost that became known later is with the call that
+// it is of, which is not without one any more.
+func TestStore_Recorded_repriced(t *testing.T) {
+	eachEngine(t, func(r *rerating) {
+		at := 20_000 * day
+		r.call("new", at, func(e *metering.Event) {
+			e.Credential, e.Usage.ServiceTier, e.Usage.Model = "abcd", "flex", "new-2026-01-01"
+			e.Usage.Flag(metering.FlagBatchPrice)
+		})
+		recorded := func(unpriced int64, cost string) {
+			t.Helper()
+			got, err := r.store.Recorded(t.Context(), reconcile.Query{Org: metering.DefaultOrg, Provider: "p", From: 20_000, To: 20_001})
+			r.must(err)
+			if len(got) != 1 || got[0].Credential != "abcd" || got[0].Tier != reconcile.TierBatch || got[0].Unpriced != unpriced || got[0].Cost.String() != cost {
+				r.Errorf("recorded are %+v, want %d unpriced and %s", got, unpriced, cost)
+			}
+		}
+		recorded(1, "0")
+		flex, rows := "flex", input("new", "2")
+		rows.When.Tier = flex
+		alias := input("new-2026-01-01", "2")
+		alias.When.Tier = flex
+		r.prices(rows, alias)
+		if got := r.run(rerate.Request{}); got.Repriced != 1 {
+			r.Fatalf("%+v", got)
+		}
+		recorded(0, "2")
+	})
 }

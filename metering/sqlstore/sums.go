@@ -46,10 +46,14 @@ func eventSums() string {
 	return strings.Join(append(parts,
 		summed("micros"), summed("picos"), summed("COALESCE(micros, 0) * 1000 + (COALESCE(picos, 0) + 999) / 1000"),
 		summed("CASE WHEN usage_state IN ('partial', 'estimated', 'unknown') THEN 1 WHEN usage_state = 'correction' THEN -1 ELSE 0 END"),
-		summed("CASE WHEN usage_state IN ('correction', 'adjustment') THEN CASE cost_state WHEN 'priced' THEN -1 WHEN 'withdrawn' THEN 1 ELSE 0 END "+
-			"WHEN cost_state IN ('', 'unpriced') THEN 1 ELSE 0 END"),
+		summed(sqlUnpriced),
 		summed("CASE WHEN raw AND NOT metered THEN 1 ELSE 0 END")), ", ")
 }
+
+// sqlUnpriced is by how many an event changes the number of those without a cost,
+// as unpricedBy is.
+const sqlUnpriced = "CASE WHEN usage_state IN ('correction', 'adjustment') THEN CASE cost_state WHEN 'priced' THEN -1 WHEN 'withdrawn' THEN 1 ELSE 0 END " +
+	"WHEN cost_state IN ('', 'unpriced') THEN 1 ELSE 0 END"
 
 // sumsOf is what an event adds.
 func sumsOf(e *metering.Event) sums {
