@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"net/http"
+	"os"
 	"regexp"
 	"runtime"
 	"strings"
@@ -22,9 +23,19 @@ import (
 // canary is what only the stream of one request has in it.
 var canary = regexp.MustCompile(`canary-[0-9]+-`)
 
-// TestStorm covers T19 and I10: streams of which clients hang up and upstreams
-// reset at random never show a byte of another one, each leaves one event, and
-// afterwards nothing is left open.
+// descriptors counts what this process has open.
+func descriptors(t *testing.T) int {
+	t.Helper()
+	list, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return len(list)
+}
+
+// TestStorm covers T18, T19 and I10: streams of which clients hang up and
+// upstreams reset at random never show a byte of another one, each leaves one
+// event, and afterwards nothing is left open. It runs alone.
 func TestStorm(t *testing.T) {
 	streams, workers := 10_000, 32
 	if testing.Short() {
@@ -50,7 +61,11 @@ func TestStorm(t *testing.T) {
 		write(c, chunk("data: {\"choices\":[],\"usage\":{\"prompt_tokens\":9,\"completion_tokens\":2,\"total_tokens\":11}}\n\ndata: [DONE]\n\n"), "0\r\n\r\n")
 	})
 	r := start(t, o, nil)
-	before := runtime.NumGoroutine()
+	if resp, _, err := r.ask("GET", "GET /-/healthy HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"); err != nil || resp.StatusCode != 200 {
+		t.Fatal(resp, err)
+	}
+	eventually(t, "nobody is connected", 5*time.Second, func() bool { return r.s.Stats().Clients == 0 })
+	before, open := runtime.NumGoroutine(), descriptors(t)
 	var next, complete atomic.Int64
 	var all sync.WaitGroup
 	for w := range workers {
@@ -92,6 +107,13 @@ func TestStorm(t *testing.T) {
 	}
 	eventually(t, "baseline", 15*time.Second, func() bool {
 		return r.s.Stats().Open == 0 && runtime.NumGoroutine() <= before+workers
+	})
+	// The connections that are kept for later calls end with their upstream.
+	if err := r.s.SetUpstreams([]proxy.Upstream{upstreamAt(t, "openai", o)}); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "as many descriptors and goroutines as before", 15*time.Second, func() bool {
+		return descriptors(t) <= open && runtime.NumGoroutine() <= before
 	})
 	if s := r.s.Stats(); s.Panics != 0 {
 		t.Errorf("%d panics", s.Panics)
