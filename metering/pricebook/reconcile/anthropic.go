@@ -10,7 +10,8 @@ import (
 
 // anthropicResult is a result of Anthropic's messages usage report or of its
 // cost report, as platform.claude.com/docs/en/api/admin has them:
-// usage_report/retrieve_messages and cost_report/retrieve. A cost has an amount.
+// usage_report/retrieve_messages and cost_report/retrieve, and of the reports of
+// organizations/analytics, whose results say more. A cost has an amount.
 type anthropicResult struct {
 	Model     string `json:"model"`
 	Key       string `json:"api_key_id"`
@@ -21,6 +22,7 @@ type anthropicResult struct {
 	Window    string `json:"context_window"`
 	Geo       string `json:"inference_geo"`
 	Speed     string `json:"speed"`
+	Product   string `json:"product"`
 
 	anthropicCounts
 
@@ -32,8 +34,10 @@ type anthropicResult struct {
 	Description string  `json:"description"`
 }
 
-// anthropicCounts are disjoint. There is no number of requests.
+// anthropicCounts are disjoint. Only the reports of analytics have a number of
+// requests.
 type anthropicCounts struct {
+	Requests count `json:"requests"`
 	Uncached count `json:"uncached_input_tokens"`
 	Written  *struct {
 		For5m count `json:"ephemeral_5m_input_tokens"`
@@ -42,8 +46,25 @@ type anthropicCounts struct {
 	Read   count `json:"cache_read_input_tokens"`
 	Output count `json:"output_tokens"`
 	Tools  *struct {
-		WebSearches count `json:"web_search_requests"`
+		WebSearches    count `json:"web_search_requests"`
+		WebFetches     count `json:"web_fetch_requests"`
+		CodeExecutions count `json:"code_execution_requests"`
 	} `json:"server_tool_use"`
+}
+
+// anthropicKnows reports whether a member of a result is read, or is one that
+// says nothing that has to be: list_amount is the price before discounts.
+func anthropicKnows(name string) bool {
+	switch name {
+	case "model", "api_key_id", "workspace_id", "account_id", "service_account_id", "service_tier", "context_window", "inference_geo", "speed", "product",
+		"requests", "uncached_input_tokens", "cache_read_input_tokens", "output_tokens",
+		"cache_creation.ephemeral_5m_input_tokens", "cache_creation.ephemeral_1h_input_tokens",
+		"server_tool_use.web_search_requests", "server_tool_use.web_fetch_requests", "server_tool_use.code_execution_requests",
+		"amount", "list_amount", "currency", "cost_type", "token_type", "description":
+		return true
+	default:
+		return false
+	}
 }
 
 // anthropicBucket reads a bucket of either report.
@@ -65,7 +86,11 @@ func (r *Reader) anthropicBucket(p *page) error {
 		if err := json.Unmarshal(raw, &o); err != nil {
 			return fmt.Errorf("results[%d]: %w: %w", i, err, metering.ErrInvalid)
 		}
-		if err := r.anthropicRow(&o, start.Unix(), end.Unix()); err != nil {
+		unread, err := unreadOf(raw, anthropicKnows)
+		if err != nil {
+			return fmt.Errorf("results[%d]: %w", i, err)
+		}
+		if err := r.anthropicRow(&o, &unread, start.Unix(), end.Unix()); err != nil {
 			return fmt.Errorf("results[%d]: %w", i, err)
 		}
 	}
@@ -73,7 +98,7 @@ func (r *Reader) anthropicBucket(p *page) error {
 }
 
 // anthropicRow adds a result up.
-func (r *Reader) anthropicRow(o *anthropicResult, start, end int64) error {
+func (r *Reader) anthropicRow(o *anthropicResult, unread *members, start, end int64) error {
 	part := ofUsage
 	if o.Amount != "" {
 		part = ofCosts
@@ -83,16 +108,21 @@ func (r *Reader) anthropicRow(o *anthropicResult, start, end int64) error {
 		return err
 	}
 	kind := []string{"usage", "costs"}[part]
-	about := []string{kind, fmt.Sprint(start), o.Workspace, o.Account, o.Service, o.Key, o.Model, o.Tier, o.Window, o.Geo, o.Speed, o.Type, o.TokenType, o.Description}
+	about := []string{kind, fmt.Sprint(start), o.Workspace, o.Account, o.Service, o.Key, o.Model, o.Tier, o.Window, o.Geo, o.Speed, o.Product, o.Type, o.TokenType, o.Description}
+	about = append(about, unread.by...)
 	if part == ofCosts {
 		return r.anthropicCost(o, day, about)
 	}
 	c, known := o.counts()
-	fresh, err := r.once(about, c)
+	fresh, err := r.once(about, fmt.Sprint(c, unread.says()))
 	if err != nil || !fresh {
 		return err
 	}
+	if err := r.addUnread(day, o.Key, unread); err != nil {
+		return err
+	}
 	u := Usage{Group: Group{Day: day, Model: o.Model, Key: o.Key}, Counts: c, Known: known}
+	u.addTerms(o.terms(c.Tokens()))
 	if o.Tier != "" {
 		u.Tier = TierOf(o.Tier)
 	}
@@ -109,10 +139,34 @@ func (o *anthropicCounts) counts() (c Counts, known Mask) {
 	c[CacheWrite] = c[CacheWrite5m] + c[CacheWrite1h]
 	c[InputAll] = c[Input] + c[CacheRead] + c[CacheWrite]
 	known = MaskOf(InputAll, Input, CacheRead, CacheWrite, CacheWrite5m, CacheWrite1h, Output)
-	if o.Tools != nil {
-		c[WebSearches], known = o.Tools.WebSearches.n, known|MaskOf(WebSearches)
+	if o.Requests.known {
+		c[Requests], known = o.Requests.n, known|MaskOf(Requests)
+	}
+	if o.Tools == nil {
+		return c, known
+	}
+	c[WebSearches], known = o.Tools.WebSearches.n, known|MaskOf(WebSearches)
+	if o.Tools.WebFetches.known {
+		c[WebFetches], known = o.Tools.WebFetches.n, known|MaskOf(WebFetches)
+	}
+	if o.Tools.CodeExecutions.known {
+		c[CodeExecutions], known = o.Tools.CodeExecutions.n, known|MaskOf(CodeExecutions)
 	}
 	return c, known
+}
+
+// terms are what so many tokens may have a price of their own for, beside the
+// tier: a long context, a region, a speed.
+func (o *anthropicResult) terms(tokens int64) map[string]int64 {
+	out := make(map[string]int64)
+	for _, t := range []struct{ name, value, usual string }{
+		{"context window", o.Window, "0-200k"}, {"inference geo", o.Geo, "global"}, {"speed", o.Speed, "standard"},
+	} {
+		if t.value != "" && t.value != t.usual && t.value != "not_available" && tokens > 0 {
+			out[t.name+" "+clip(t.value)] = tokens
+		}
+	}
+	return out
 }
 
 // centsPerDollar is the unit of Anthropic's amounts.

@@ -267,7 +267,7 @@ func (f *finder) money() {
 		return
 	}
 	ratio := new(big.Rat).SetFrac(picos(t.cost), ours)
-	f.add(CausePrice, "the usage is the same, and the provider charges %s times what the price book says%s", trimmed(ratio, 1, 4), f.rates())
+	f.add(CausePrice, "the usage is the same, and the provider charges %s times what the price book says%s%s", trimmed(ratio, 1, 4), f.rates(), f.terms())
 }
 
 // rates are the prices that the provider's items come to.
@@ -282,6 +282,20 @@ func (f *finder) rates() string {
 		return ""
 	}
 	return "; its prices for a million: " + strings.Join(out, ", ")
+}
+
+// terms are what of the provider's tokens may have a price of its own.
+func (f *finder) terms() string {
+	var out []string
+	for _, term := range slices.Sorted(maps.Keys(f.n.theirs.terms)) {
+		if len(out) < 4 {
+			out = append(out, fmt.Sprintf("%d of %s", f.n.theirs.terms[term], term))
+		}
+	}
+	if len(out) == 0 {
+		return ""
+	}
+	return "; of its tokens " + strings.Join(out, ", ") + " may have prices of their own"
 }
 
 // tierDiffers reports whether the tokens of the service tiers differ although

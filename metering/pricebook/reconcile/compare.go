@@ -199,6 +199,7 @@ func (c *comparison) conclude() {
 	}
 	causes := make(map[string]int)
 	c.report.Totals = c.row(c.total, nil, nil, causes)
+	c.tellUnread(causes)
 	c.report.Verdict = c.report.Totals.Verdict
 	for kind, n := range causes {
 		c.report.Causes = append(c.report.Causes, CauseCount{kind, n})

@@ -14,9 +14,10 @@ type Export struct {
 	Provider string
 	Usage    []Usage
 	Costs    []Cost
-	Days     []Day // that are wholly covered by usage, or by costs where there is no usage
-	CostDays []Day // that are wholly covered by costs
-	Partly   []Day // of which only some hours are covered: they are not compared
+	Unread   []Unread // meters that are not known
+	Days     []Day    // that are wholly covered by usage, or by costs where there is no usage
+	CostDays []Day    // that are wholly covered by costs
+	Partly   []Day    // of which only some hours are covered: they are not compared
 
 	// What the rows were grouped by. What they were not cannot be compared.
 	ByModel, ByKey, ByTier bool
@@ -49,6 +50,24 @@ type Usage struct {
 	Group
 	Counts Counts
 	Known  Mask // what it states
+	// Terms are tokens that a price of their own may hold for beside the tier:
+	// "context window 200k-1M", "inference geo us". What is usual is not in it.
+	Terms map[string]int64
+}
+
+// maxTerms bounds the terms of a group.
+const maxTerms = 50
+
+// addTerms adds more terms.
+func (u *Usage) addTerms(more map[string]int64) {
+	for term, n := range more {
+		if u.Terms == nil {
+			u.Terms = make(map[string]int64)
+		}
+		if _, there := u.Terms[term]; there || len(u.Terms) < maxTerms {
+			u.Terms[term] += n
+		}
+	}
 }
 
 // Item is what one amount is charged for.

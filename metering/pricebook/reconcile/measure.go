@@ -27,6 +27,8 @@ const (
 	WebSearches    // calls of the tool
 	FileSearches   // calls of the tool
 	CodeSessions   // of the code interpreter
+	WebFetches     // calls of the tool
+	CodeExecutions // calls of the tool
 	StorageBytes   // in vector stores
 	NumMeasures    = iota
 	tokensFrom     = InputAll
@@ -39,7 +41,7 @@ func (m Measure) String() string {
 	names := [NumMeasures]string{
 		"requests", "input_tokens", "uncached_input", "cache_read", "cache_write", "cache_write_5m", "cache_write_1h", "output_tokens",
 		"audio_input", "image_input", "audio_output", "image_output",
-		"images", "characters", "audio_seconds", "web_searches", "file_searches", "code_sessions", "storage_bytes",
+		"images", "characters", "audio_seconds", "web_searches", "file_searches", "code_sessions", "web_fetches", "code_executions", "storage_bytes",
 	}
 	if int(m) >= len(names) {
 		return fmt.Sprintf("measure(%d)", uint8(m))

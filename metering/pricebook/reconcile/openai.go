@@ -55,6 +55,22 @@ type openAICounts struct {
 	ToolQueries count `json:"num_requests"`
 }
 
+// openAIKnows reports whether a member of a result is read, or is one that others
+// contain: the report divides input_uncached_tokens, input_cached_tokens and
+// output_tokens once more by modality.
+func openAIKnows(name string) bool {
+	switch name {
+	case "object", "project_id", "user_id", "api_key_id", "model", "batch", "service_tier", "size", "source", "vector_store_id", "context_level", "api_source",
+		"line_item", "amount", "quantity", "quantity_unit",
+		"num_model_requests", "input_tokens", "input_cached_tokens", "input_cache_write_tokens", "input_uncached_tokens", "input_audio_tokens", "input_image_tokens",
+		"output_tokens", "output_audio_tokens", "output_image_tokens", "images", "characters", "seconds", "usage_bytes", "num_sessions", "num_requests",
+		"input_text_tokens", "input_cached_text_tokens", "input_cached_audio_tokens", "input_cached_image_tokens", "output_text_tokens":
+		return true
+	default:
+		return false
+	}
+}
+
 // openAIAmount is in whole units of the currency.
 type openAIAmount struct {
 	Value    decimal `json:"value"`
@@ -90,7 +106,11 @@ func (r *Reader) openAIBucket(p *page) error {
 		if err := json.Unmarshal(raw, &o); err != nil {
 			return fmt.Errorf("results[%d]: %w: %w", i, err, metering.ErrInvalid)
 		}
-		if err := r.openAIRow(&o, start.n, end.n); err != nil {
+		unread, err := unreadOf(raw, openAIKnows)
+		if err != nil {
+			return fmt.Errorf("results[%d]: %w", i, err)
+		}
+		if err := r.openAIRow(&o, &unread, start.n, end.n); err != nil {
 			return fmt.Errorf("results[%d]: %w", i, err)
 		}
 	}
@@ -107,7 +127,7 @@ func (r *Reader) emptyPart() int {
 }
 
 // openAIRow adds a result up.
-func (r *Reader) openAIRow(o *openAIResult, start, end int64) error {
+func (r *Reader) openAIRow(o *openAIResult, unread *members, start, end int64) error {
 	part := ofUsage
 	switch {
 	case o.Object == openAICosts:
@@ -125,11 +145,15 @@ func (r *Reader) openAIRow(o *openAIResult, start, end int64) error {
 		batch = TierBatch
 	}
 	about := []string{o.Object, fmt.Sprint(start), o.Project, o.User, o.Key, o.Model, batch, o.Tier, o.Size, o.Origin, o.Store, o.Context, o.API, o.LineItem}
+	about = append(about, unread.by...)
 	if part == ofCosts {
 		return r.openAICost(o, day, about)
 	}
-	fresh, err := r.once(about, o.openAICounts)
+	fresh, err := r.once(about, fmt.Sprint(o.openAICounts, unread.says()))
 	if err != nil || !fresh {
+		return err
+	}
+	if err := r.addUnread(day, o.Key, unread); err != nil {
 		return err
 	}
 	u := Usage{Group: Group{Day: day, Model: o.Model, Key: o.Key}}

@@ -42,6 +42,7 @@ type Reader struct {
 	usage     map[Group]*Usage
 	costs     map[Item]*Cost
 	seen      map[[16]byte][16]byte // what a row is about, and what it says
+	unread    map[unreadKey]metering.Number
 	covered   [2]map[Day]map[int64]int64
 	skipped   map[string]int // rows of kinds that nobody knows
 	again     int            // rows that came twice
@@ -62,7 +63,7 @@ func NewReader(provider string) (*Reader, error) {
 	}
 	return &Reader{
 		provider: provider, left: MaxBytes, out: Export{Provider: provider},
-		usage: make(map[Group]*Usage), costs: make(map[Item]*Cost), seen: make(map[[16]byte][16]byte),
+		usage: make(map[Group]*Usage), costs: make(map[Item]*Cost), seen: make(map[[16]byte][16]byte), unread: make(map[unreadKey]metering.Number),
 		covered: [2]map[Day]map[int64]int64{{}, {}}, skipped: make(map[string]int),
 	}, nil
 }
@@ -271,6 +272,7 @@ func (r *Reader) addUsage(u Usage) error {
 	}
 	have.Counts.Add(&u.Counts)
 	have.Known |= u.Known
+	have.addTerms(u.Terms)
 	return nil
 }
 
@@ -301,6 +303,7 @@ func (r *Reader) Export() (*Export, error) {
 	}
 	out := r.out
 	out.Usage, out.Costs = gather(r.usage, Group.compare), gather(r.costs, Item.compare)
+	out.Unread = r.unreadMeters()
 	var costsPartly []Day
 	out.CostDays, costsPartly = whole(r.covered[ofCosts])
 	if out.Days, out.Partly = whole(r.covered[ofUsage]); !out.hasUsage {

@@ -75,6 +75,10 @@ func measureOf(name string) (Measure, bool) {
 		return AudioSeconds, true
 	case "web_search_call", "web_search_requests":
 		return WebSearches, true
+	case "web_fetch_requests":
+		return WebFetches, true
+	case "code_execution_requests":
+		return CodeExecutions, true
 	case "file_search_call":
 		return FileSearches, true
 	default:

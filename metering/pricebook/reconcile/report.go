@@ -136,7 +136,8 @@ const (
 	CauseBoundary    = "day_boundary"
 	CauseTest        = "test_traffic"
 	CauseCredit      = "credit_or_discount"
-	CauseUnmetered   = "not_metered" // an item of the bill that no call has
+	CauseUnmetered   = "not_metered"  // an item of the bill that no call has
+	CauseUnread      = "unread_meter" // a meter of the report that is not known here
 )
 
 // Charge is an item of the provider's bill.

@@ -24,6 +24,7 @@ type side struct {
 	items  map[Item]*Cost
 	credit metering.Cost // negative amounts
 	keys   map[string]int64
+	terms  map[string]int64
 }
 
 // node is a row in the making.
@@ -44,7 +45,7 @@ type edge struct{ first, last Share }
 func newNode(level Level) *node {
 	n := &node{level: level, edges: make(map[Day]*edge), days: make(map[Day]bool), children: make(map[string]*node)}
 	n.ours.tiers, n.theirs.tiers, n.theirs.items = make(map[string]int64), make(map[string]int64), make(map[Item]*Cost)
-	n.theirs.keys = make(map[string]int64)
+	n.theirs.keys, n.theirs.terms = make(map[string]int64), make(map[string]int64)
 	return n
 }
 
@@ -103,6 +104,9 @@ func (n *node) use(u *Usage) {
 	t.tiers[u.Tier] += u.Counts.Tokens()
 	if u.Key != "" {
 		t.keys[u.Key] += u.Counts.Tokens()
+	}
+	for term, tokens := range u.Terms {
+		t.terms[term] += tokens
 	}
 	n.days[u.Day] = true
 }

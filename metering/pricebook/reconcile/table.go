@@ -96,7 +96,11 @@ func (r *Reader) tableRow(kind string, row map[string]string) error {
 		}
 		said = said || into.known
 	}
-	if !said && o.Amount == nil {
+	unread, err := unreadColumns(row)
+	if err != nil {
+		return err
+	}
+	if !said && o.Amount == nil && len(unread.meters) == 0 {
 		part := ofUsage
 		if kind == openAICosts {
 			part = ofCosts
@@ -104,5 +108,24 @@ func (r *Reader) tableRow(kind string, row map[string]string) error {
 		_, err := r.cover(part, start.n, end.n)
 		return err
 	}
-	return r.openAIRow(&o, start.n, end.n)
+	return r.openAIRow(&o, unread, start.n, end.n)
+}
+
+// unreadColumns are the counts of a row that are not known. The names of people
+// and projects may be numbers too, so a count shows by its name.
+func unreadColumns(row map[string]string) (*members, error) {
+	m := &members{}
+	for name, text := range row {
+		if openAIKnows(name) || text == "" || !strings.HasSuffix(name, "_tokens") && !strings.HasPrefix(name, "num_") {
+			continue
+		}
+		n, err := metering.ParseNumber(text)
+		if err != nil {
+			return nil, fmt.Errorf("%.60q: %w", name, err)
+		}
+		if err := m.count(name, n); err != nil {
+			return nil, err
+		}
+	}
+	return m, nil
 }
