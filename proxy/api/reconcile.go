@@ -80,6 +80,7 @@ func (s *Server) reconcile(c *call) (answer, error) {
 		return answer{}, err
 	}
 	today := reconcile.DayOf(metering.MicrosOf(c.now))
+	q.options.Today = today
 	export, err := s.export(c.Context(), &q, today)
 	if err != nil {
 		return answer{}, refusedExport(err)

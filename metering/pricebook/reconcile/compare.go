@@ -60,13 +60,26 @@ type comparison struct {
 // chooseDays finds the days that both sides can be compared for.
 func (c *comparison) chooseDays() error {
 	e, o := c.export, c.options
+	var open []Day // that are not over
 	for _, d := range e.Days {
-		if d >= o.From && (o.To == 0 || d < o.To) {
-			c.days[d] = true
+		if d < o.From || o.To != 0 && d >= o.To {
+			continue
 		}
+		if o.Today != 0 && d >= o.Today {
+			if open = append(open, d); o.To == 0 {
+				continue
+			}
+		}
+		c.days[d] = true
 	}
 	if len(c.days) == 0 {
-		return fmt.Errorf("the export covers no whole day from %s on%s: %w", max(o.From, 0), until(o.To), metering.ErrInvalid)
+		return fmt.Errorf("the export covers no whole day from %s on%s that is over: %w", max(o.From, 0), until(o.To), metering.ErrInvalid)
+	}
+	switch {
+	case len(open) > 0 && o.To == 0:
+		e.note("%s: the day is not over, and is not compared", list(open))
+	case len(open) > 0:
+		e.note("%s: the day is not over, and both sides have only a part of it", list(open))
 	}
 	c.from, c.to = e.Days[len(e.Days)-1], e.Days[0]
 	for d := range c.days {

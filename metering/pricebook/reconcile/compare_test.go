@@ -1,6 +1,7 @@
 package reconcile_test
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -68,6 +69,27 @@ func causesOf(r *reconcile.Report, level reconcile.Level) (out []string) {
 		return true
 	})
 	return out
+}
+
+// TestCompare_today: a day that is not over is left out, unless it is asked for.
+func TestCompare_today(t *testing.T) {
+	t.Parallel()
+	m := newMonth(t)
+	last := m.ours[9].Day
+	m.ours[9].Counts[reconcile.Output] *= 2 // what the report does not have yet
+	m.option.Today = last
+	r := m.compare(t)
+	if r.Verdict != reconcile.VerdictEqual || r.To != last || len(r.Notes) != 1 || !strings.Contains(r.Notes[0], "2026-11-10: the day is not over, and is not") {
+		t.Errorf("verdict %s up to %s, notes %q", r.Verdict, r.To, r.Notes)
+	}
+	m.option.To = last + 1
+	if r = m.compare(t); r.Verdict != reconcile.VerdictDiffers || r.To != last+1 || len(r.Notes) != 1 || !strings.Contains(r.Notes[0], "only a part") {
+		t.Errorf("asked for: verdict %s up to %s, notes %q", r.Verdict, r.To, r.Notes)
+	}
+	m.option.From, m.option.To = last, 0
+	if r, err := reconcile.Compare(read(t, "openai", hourly), nil, m.option); !errors.Is(err, metering.ErrInvalid) {
+		t.Errorf("nothing that is over: %v, %v", r, err)
+	}
 }
 
 // TestCompare_equal: the same numbers are equal, to the last digit.

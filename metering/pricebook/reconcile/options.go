@@ -22,6 +22,9 @@ type Options struct {
 	Keys map[string]string
 	From Day // inclusive
 	To   Day // exclusive; zero: what the export covers
+	// Today is the day that is not over yet, of which both sides have only a part. It
+	// is not compared unless To is beyond it. Zero: all days are over.
+	Today Day
 }
 
 // NotOurs is the credential of a key that Weir does not use.

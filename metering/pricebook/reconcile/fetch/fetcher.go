@@ -50,9 +50,6 @@ func Sleep(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// KeyVariable is the environment variable that holds the administrator's key.
-func KeyVariable(provider string) string { return strings.ToUpper(provider) + "_ADMIN_KEY" }
-
 // report is one endpoint.
 type report struct {
 	path    string
@@ -85,7 +82,7 @@ func (f *Fetcher) reports() ([]report, error) {
 		}, nil
 	case "anthropic":
 		return []report{
-			{"/v1/organizations/usage_report/messages", false, []string{"model", "api_key_id", "workspace_id", "service_tier"}, 31, false},
+			{"/v1/organizations/usage_report/messages", false, []string{"model", "api_key_id", "workspace_id", "service_tier", "context_window", "inference_geo"}, 31, false},
 			{"/v1/organizations/cost_report", true, []string{"description", "workspace_id"}, 31, false},
 		}, nil
 	default:
@@ -97,11 +94,11 @@ func (f *Fetcher) reports() ([]report, error) {
 // gives every page to take. It stops at the first error; what it says never has
 // the key in it.
 func (f *Fetcher) Fetch(ctx context.Context, from, to reconcile.Day, take func(costs bool, page []byte) error) error {
-	if f.Key == "" {
-		return fmt.Errorf("no administrator's key: set %s: %w", KeyVariable(f.Provider), metering.ErrInvalid)
-	}
 	list, err := f.reports()
 	if err != nil {
+		return err
+	}
+	if err := CheckKey(f.Provider, f.Key); err != nil {
 		return err
 	}
 	for _, r := range list {
@@ -125,6 +122,7 @@ func (f *Fetcher) report(ctx context.Context, r report, from, to reconcile.Day, 
 		q.Set("starting_at", first.Format(time.RFC3339))
 		q.Set("ending_at", past.Format(time.RFC3339))
 	}
+	seen := make(map[string]bool)
 	for range maxPages {
 		body, err := f.page(ctx, r, q)
 		if err != nil || body == nil {
@@ -143,9 +141,13 @@ func (f *Fetcher) report(ctx context.Context, r report, from, to reconcile.Day, 
 		if !p.More {
 			return nil
 		}
-		if p.Next == "" || p.Next == q.Get("page") {
+		if p.Next == "" {
 			return errors.New("a page says that another one follows, and not which")
 		}
+		if seen[p.Next] {
+			return errors.New("the pages lead back to one that came before; ask for fewer days at a time")
+		}
+		seen[p.Next] = true
 		q.Set("page", p.Next)
 	}
 	return fmt.Errorf("more than %d pages; ask for fewer days at a time: %w", maxPages, metering.ErrInvalid)
@@ -164,7 +166,9 @@ func (f *Fetcher) page(ctx context.Context, r report, q url.Values) ([]byte, err
 		case ctx.Err() != nil:
 			return nil, ctx.Err()
 		case err == nil && status != http.StatusTooManyRequests && status < 500:
-			return nil, refused(status, f.Provider)
+			return nil, f.refused(status)
+		case after > longestGap:
+			return nil, fmt.Errorf("the provider answers %d and asks to wait for %s: ask again then", status, after)
 		case try == maxTries && err == nil:
 			return nil, fmt.Errorf("the provider answers %d after %d tries", status, try)
 		case try == maxTries:
@@ -179,11 +183,21 @@ func (f *Fetcher) page(ctx context.Context, r report, q url.Values) ([]byte, err
 
 // refused says what to do about an answer. Its text is the provider's, and may
 // quote what was sent, so it is not repeated.
-func refused(status int, provider string) error {
-	if status == http.StatusUnauthorized || status == http.StatusForbidden {
-		return fmt.Errorf("the provider answers %d: the key must be an administrator's (%s), not one that calls models: %w", status, KeyVariable(provider), metering.ErrInvalid)
+func (f *Fetcher) refused(status int) error {
+	hint := "nothing of this release's asking is expected to be answered so: is the base URL right?"
+	switch {
+	case status == http.StatusUnauthorized || status == http.StatusForbidden:
+		hint = fmt.Sprintf("the key must be an administrator's (%s), not one that calls models, and not revoked; %s", KeyVariable(f.Provider), madeAt(f.Provider))
+	case status == http.StatusNotFound && f.Provider == "anthropic":
+		hint = "only organisations have these reports, not individual accounts; for exports of your own: --usage FILE, --costs FILE"
+	case status == http.StatusNotFound:
+		hint = "the account has no such report, or the base URL is not that of its API"
+	case status == http.StatusBadRequest || status == http.StatusUnprocessableEntity:
+		hint = "it does not take the days that are asked for: give others, or fewer at a time"
+	case status >= 300 && status < 400:
+		hint = "a redirection is not followed, because the key would follow it: give the base URL that it leads to"
 	}
-	return fmt.Errorf("the provider answers %d: %w", status, metering.ErrInvalid)
+	return fmt.Errorf("the provider answers %d: %s: %w", status, hint, metering.ErrInvalid)
 }
 
 // ask makes one request.
@@ -217,8 +231,26 @@ func (f *Fetcher) ask(ctx context.Context, path string, q url.Values) (body []by
 	if len(body) > maxPage {
 		return nil, 0, 0, fmt.Errorf("a page of more than %d bytes", maxPage)
 	}
-	if s, err := strconv.Atoi(resp.Header.Get("Retry-After")); err == nil && s > 0 {
-		after = time.Duration(min(s, 3600)) * time.Second
+	return body, resp.StatusCode, retryAfter(resp.Header), nil
+}
+
+// longestAfter bounds what is read of Retry-After.
+const longestAfter = 24 * time.Hour
+
+// retryAfter is how long an answer asks to wait: seconds, or an instant, which is
+// compared with the one that the answer was made at. Zero: it does not say.
+func retryAfter(h http.Header) time.Duration {
+	text := h.Get("Retry-After")
+	if s, err := strconv.ParseInt(text, 10, 64); err == nil {
+		return time.Duration(min(max(s, 0), int64(longestAfter/time.Second))) * time.Second
 	}
-	return body, resp.StatusCode, after, nil
+	at, err := http.ParseTime(text)
+	if err != nil {
+		return 0
+	}
+	made, err := http.ParseTime(h.Get("Date"))
+	if err != nil {
+		return 0
+	}
+	return min(max(at.Sub(made), 0), longestAfter)
 }
