@@ -14,9 +14,9 @@ import (
 type Sources interface {
 	PriceFeeds(ctx context.Context, org string) ([]pricesync.Feed, error)
 	HeldPrices(ctx context.Context, org string, states ...pricesync.State) ([]pricesync.Held, error)
-	// LatestReports are the latest comparison of each provider, and when each was
-	// made.
-	LatestReports(ctx context.Context, org string) ([]reconcile.Report, []metering.Micros, error)
+	// StandingDifferences are the days that differ from what a provider says, by the
+	// latest comparison of each day.
+	StandingDifferences(ctx context.Context, org string) ([]reconcile.Standing, error)
 }
 
 // stale is how long a catalogue may go unread; it is asked every six hours.
@@ -36,7 +36,7 @@ func (w *Watch) sources(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	reports, at, err := w.o.Sources.LatestReports(ctx, w.o.Org)
+	differ, err := w.o.Sources.StandingDifferences(ctx, w.o.Org)
 	if err != nil {
 		return err
 	}
@@ -58,10 +58,13 @@ func (w *Watch) sources(ctx context.Context) error {
 	for url, list := range waiting {
 		raise(metering.AlertPriceHeld, url, list[0].FirstSeen, "%d changes of prices wait for a person: weir pricebook held", len(list))
 	}
-	for i, r := range reports {
-		if r.Verdict == reconcile.VerdictDiffers {
-			raise(metering.AlertReconcile, r.Provider, at[i], "its report of %s to %s says something else in %d of %d rows: weir reconcile --provider %s", r.From, r.To-1, r.Differing, r.Compared, r.Provider)
+	for _, d := range differ {
+		first, last := d.Days[0], d.Days[len(d.Days)-1]
+		days := first.String()
+		if n := len(d.Days); n > 1 {
+			days = fmt.Sprintf("%d days from %s to %s", n, first, last)
 		}
+		raise(metering.AlertReconcile, d.Provider, d.Since, "its report of %s says something else: weir reconcile --provider %s --from %s --to %s says what, and ends this where it agrees", days, d.Provider, first, last+1)
 	}
 	return w.say(ctx, raised, true, metering.AlertPriceFeed, metering.AlertPriceHeld, metering.AlertReconcile)
 }

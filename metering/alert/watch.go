@@ -32,8 +32,8 @@ type Options struct {
 	Unsure Unsure
 	// Losses lists what earned less than is asked for in a span; nil: nobody earns.
 	Losses func(ctx context.Context, from, to metering.Micros) ([]Loss, error)
-	// Sources are the catalogues that are followed, what of them waits, and the latest
-	// comparison of each provider; nil: nobody looks at them.
+	// Sources are the catalogues that are followed, what of them waits, and the days
+	// that differ from what providers say; nil: nobody looks at them.
 	Sources Sources
 	// Window is how far back Losses looks.
 	Window time.Duration

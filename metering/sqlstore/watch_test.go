@@ -98,9 +98,9 @@ func TestWatch(t *testing.T) {
 
 // said is what catalogues and providers say.
 type said struct {
-	feeds   []pricesync.Feed
-	held    []pricesync.Held
-	reports []reconcile.Report
+	feeds  []pricesync.Feed
+	held   []pricesync.Held
+	differ []reconcile.Standing
 }
 
 func (s *said) PriceFeeds(context.Context, string) ([]pricesync.Feed, error) { return s.feeds, nil }
@@ -112,8 +112,8 @@ func (s *said) HeldPrices(_ context.Context, _ string, states ...pricesync.State
 	return s.held, nil
 }
 
-func (s *said) LatestReports(context.Context, string) ([]reconcile.Report, []metering.Micros, error) {
-	return s.reports, make([]metering.Micros, len(s.reports)), nil
+func (s *said) StandingDifferences(context.Context, string) ([]reconcile.Standing, error) {
+	return s.differ, nil
 }
 
 // TestWatch_sources: a catalogue that is not read for a day, changes that wait, and
@@ -143,12 +143,14 @@ func TestWatch_sources(t *testing.T) {
 	}
 	look()
 	s.feeds = []pricesync.Feed{{URL: "u", Read: at - day, Failure: "gone"}, {URL: "good", Read: at - 9*day}}
-	s.reports = []reconcile.Report{{Provider: "openai", Verdict: reconcile.VerdictEqual}}
 	look() // a day exactly, and one that does not fail
 	s.feeds[0].Read--
 	s.held = []pricesync.Held{{Feed: "u", FirstSeen: 1}, {Feed: "u", FirstSeen: 2}}
-	s.reports[0].Verdict = reconcile.VerdictDiffers
+	s.differ = []reconcile.Standing{{Provider: "openai", Days: []reconcile.Day{20758, 20760}, Since: at}}
 	look("price_feed u", "price_held u", "reconcile openai")
-	s.feeds[0].Failure, s.held, s.reports = "", nil, nil
+	if detail := strings.Join(r.open(), "; "); !strings.Contains(detail, "2 days from 2026-11-01 to 2026-11-03") || !strings.Contains(detail, "--from 2026-11-01 --to 2026-11-04") {
+		t.Errorf("%s does not say what to do", detail)
+	}
+	s.feeds[0].Failure, s.held, s.differ = "", nil, nil
 	look()
 }
