@@ -4,12 +4,14 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"math/rand/v2"
 	"net"
 	"net/http"
@@ -17,6 +19,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -40,6 +43,7 @@ import (
 	"github.com/weirhq/weir/metering/pricebook/catalogue"
 	"github.com/weirhq/weir/metering/pricebook/reconcile"
 	"github.com/weirhq/weir/metering/pricebook/reconcile/fetch"
+	"github.com/weirhq/weir/metering/pricebook/reconcile/nightly"
 	"github.com/weirhq/weir/metering/pricebook/refresh"
 	"github.com/weirhq/weir/metering/pricebook/rerate"
 	pricesync "github.com/weirhq/weir/metering/pricebook/sync"
@@ -99,6 +103,9 @@ func (c checkCmd) Run(env *api.Env) error {
 		if _, err := upstream(t); err != nil {
 			errs = append(errs, err)
 		}
+	}
+	if _, err := compared(conf.Reconcile); err != nil {
+		errs = append(errs, err)
 	}
 	if err := errors.Join(errs...); err != nil {
 		return err
@@ -199,7 +206,8 @@ type parts struct {
 	rerater *rerate.Rerater
 	again   *rerate.Worker // prices again what had no certain cost
 	alerts  metering.Alerts
-	watch   *alert.Watch // raises what only a look at the usage can tell
+	watch   *alert.Watch    // raises what only a look at the usage can tell
+	nights  *nightly.Worker // nil: days are compared with providers only when somebody asks
 	shipper *ship.Shipper
 	objects *objects.Registry
 	// follower finds out what batches and background responses used.
@@ -375,7 +383,48 @@ func (p *parts) bill(box *sandbox, site string) (err error) {
 		},
 		Losses: p.losses, Sources: p.store,
 	})
+	return p.reconcile()
+}
+
+// reconcile makes what compares every day with what providers say.
+func (p *parts) reconcile() error {
+	providers, err := compared(p.conf.Reconcile)
+	if err != nil || !p.conf.Reconcile.Nightly {
+		return err
+	}
+	for i := range providers {
+		name := providers[i].Name
+		providers[i].Fetch = func(ctx context.Context, from, to reconcile.Day, take func(costs bool, page []byte) error) error {
+			return p.fetchReports(ctx, name, from, to, take)
+		}
+	}
+	p.nights = nightly.New(nightly.Options{
+		Org: metering.DefaultOrg, Providers: providers, Store: p.store, After: p.conf.Reconcile.After, Now: p.now, Logger: p.log,
+		Lead: func(ctx context.Context) (bool, error) {
+			_, leads, err := p.bills.Acquire(ctx, "reconcile", p.journal.ID(), nightly.Lease, time.Now())
+			return leads, err
+		},
+		Complete: func(ctx context.Context) (metering.Micros, error) { return rerate.Complete(ctx, p.store, p.now()) },
+	})
 	return nil
+}
+
+// compared are the providers that are asked for their reports, by name, and how
+// exact they have to agree. What is wrong with a key is said without it.
+func compared(c config.Reconcile) (out []nightly.Provider, err error) {
+	tolerance, err := reconcile.ParseTolerance(c.Tolerance)
+	if err != nil {
+		return nil, fmt.Errorf("reconcile.tolerance: %w", err)
+	}
+	var errs []error
+	for _, name := range slices.Sorted(maps.Keys(c.Providers)) {
+		x := c.Providers[name]
+		if err := fetch.CheckKey(name, x.AdminKey.Reveal()); err != nil {
+			errs = append(errs, fmt.Errorf("reconcile.providers.%s.admin_key: %w", name, err))
+		}
+		out = append(out, nightly.Provider{Name: name, Compare: reconcile.Options{Tolerance: tolerance, Keys: x.Keys}})
+	}
+	return out, errors.Join(errs...)
 }
 
 // losses are the customers and models that earn less than is asked for.
@@ -568,14 +617,26 @@ func (p *parts) adminOptions(box *sandbox, targets []config.Target, public, site
 	return o
 }
 
-// fetchReports asks a provider for its reports with the administrator's key in
-// the environment of this process.
+// fetchReports asks a provider for its reports with the administrator's key of the
+// configuration, else of the environment of this process.
 func (p *parts) fetchReports(ctx context.Context, provider string, from, to reconcile.Day, take func(costs bool, page []byte) error) error {
+	x := p.conf.Reconcile.Providers[provider]
 	f := fetch.Fetcher{
-		Provider: provider, Key: os.Getenv(fetch.KeyVariable(provider)), BaseURL: os.Getenv(strings.ToUpper(provider) + "_ADMIN_BASE_URL"),
-		Client: &http.Client{Timeout: time.Minute}, Wait: fetch.Sleep,
+		Provider: provider, Key: cmp.Or(x.AdminKey.Reveal(), os.Getenv(fetch.KeyVariable(provider))),
+		BaseURL: cmp.Or(x.BaseURL, os.Getenv(strings.ToUpper(provider)+"_ADMIN_BASE_URL")),
+		Client:  &http.Client{Timeout: time.Minute}, Wait: fetch.Sleep,
 	}
 	return f.Fetch(ctx, from, to, take)
+}
+
+// nightlyCheck looks at the comparisons that are made by themselves.
+func (p *parts) nightlyCheck(ctx context.Context) api.Check {
+	states, err := p.store.NightlyStates(ctx, metering.DefaultOrg)
+	if err != nil {
+		p.log.Error("doctor cannot measure", "check", "nightly reconcile", "error", err)
+		return api.Check{Status: api.StatusFail, Measured: "cannot be measured", Remedy: "the log of the server says why"}
+	}
+	return api.CheckNightly(slices.Sorted(maps.Keys(p.conf.Reconcile.Providers)), states, p.conf.Reconcile.After, p.now())
 }
 
 // fare returns the upstreams and how they fare.
@@ -612,7 +673,7 @@ func fares(h proxy.Health) api.Health {
 
 // probes are what doctor looks at beside its own checks.
 func (p *parts) probes(targets []config.Target) []api.Probe {
-	return []api.Probe{
+	list := []api.Probe{
 		{Name: "upstreams", Run: func(context.Context) api.Check { return api.CheckUpstreams(p.fare(targets)) }},
 		{Name: "deferred usage", Run: p.deferredUsage},
 		{Name: "pricing again", Run: func(context.Context) api.Check { return api.CheckRerate(p.again.Last()) }},
@@ -627,6 +688,10 @@ func (p *parts) probes(targets []config.Target) []api.Probe {
 			return check
 		}},
 	}
+	if p.nights != nil {
+		list = append(list, api.Probe{Name: "nightly reconcile", Run: p.nightlyCheck})
+	}
+	return list
 }
 
 // deferredUsage looks at the batches and background responses that are followed.
@@ -748,8 +813,24 @@ func (p *parts) sample() api.Sample {
 		Open: calls.Open, Calls: calls.Calls, Refused: calls.Refused, Losses: calls.Losses, Panics: calls.Panics,
 		Unwritten: int64(log.Parked), Lag: shipping.Lag, WriteFaults: log.Faults.Writes, SyncFaults: log.Faults.Syncs,
 		Lost: log.Faults.Lost, Bytes: log.Bytes, ShipFailing: shipping.Failure != nil, Behind: int64(shipping.Dirty),
-		Upstreams: p.fare(p.conf.Targets()), Alerts: p.openAlerts(),
+		Upstreams: p.fare(p.conf.Targets()), Alerts: p.openAlerts(), Nightly: p.nightlyStates(),
 	}
+}
+
+// nightlyStates are how the nightly comparisons went; nil where there are none, or
+// the database does not answer.
+func (p *parts) nightlyStates() []nightly.State {
+	if p.nights == nil {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
+	defer cancel()
+	states, err := p.store.NightlyStates(ctx, metering.DefaultOrg)
+	if err != nil {
+		p.log.Warn("nightly comparisons are not in /metrics", "error", err)
+		return nil
+	}
+	return states
 }
 
 // openAlerts counts open alerts; nil while the database does not answer.
@@ -880,6 +961,9 @@ func (p *parts) run(ctx context.Context, box *sandbox, public, private net.Liste
 	refreshed.Go(func() { p.prices.Run(background, pricesEvery) })
 	refreshed.Go(func() { p.again.Run(background) })
 	refreshed.Go(func() { p.watch.Run(background) })
+	if p.nights != nil {
+		refreshed.Go(func() { p.nights.Run(background) })
+	}
 	if p.feed != nil {
 		refreshed.Go(func() { p.feed.Run(background) })
 	}

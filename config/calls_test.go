@@ -249,10 +249,15 @@ func TestLoad_ExampleCommented(t *testing.T) {
 		}
 		text.WriteString(strings.ReplaceAll(line, "${file:/run/secrets/gemini-api-key}", "g"))
 	}
-	got := mustLoad(t, text.String(), env{
+	all := mustLoad(t, text.String(), env{
+		"OPENAI_ADMIN_KEY": "oa", "ANTHROPIC_ADMIN_KEY": "aa",
 		"OPENAI_API_KEY": "o", "OPENAI_API_KEY_2": "p", "ANTHROPIC_API_KEY": "a", "EGRESS_PROXY": "http://proxy:3128",
 		"AWS_ACCESS_KEY_ID": "i", "AWS_SECRET_ACCESS_KEY": "s",
-	}).Upstreams["openai"]
+	})
+	if r := all.Reconcile.Providers; len(r) != 2 || r["anthropic"].AdminKey.Reveal() != "aa" || r["openai"].Keys["key_of_others"] != "-" {
+		t.Errorf("read %+v", all.Reconcile)
+	}
+	got := all.Upstreams["openai"]
 	if len(got.Endpoints) != 2 || len(got.Credentials) != 2 || got.Retry.Attempts != 2 || got.Fallback[0] != "local" || got.Models.Aliases["fast"] == "" ||
 		got.TLS.ServerName == "" || got.AllowPrivate == nil || got.Proxy.IsZero() {
 		t.Errorf("read %+v", got)

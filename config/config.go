@@ -62,6 +62,9 @@ type Config struct {
 	// Alerts is what people are told of by themselves.
 	Alerts Alerts `yaml:"alerts"`
 
+	// Reconcile is how what was recorded is compared with what providers say.
+	Reconcile Reconcile `yaml:"reconcile"`
+
 	// Invoice is what invoices say of whoever issues them.
 	Invoice Invoice `yaml:"invoice"`
 
@@ -176,6 +179,7 @@ func base() Config {
 		Keys:          Keys{MaxStale: 10 * time.Minute},
 		Pricebook:     Pricebook{Sync: defaultPriceSync()},
 		Alerts:        defaultAlerts(),
+		Reconcile:     defaultReconcile(),
 		Close:         Close{MaxWait: 24 * time.Hour},
 		Drain:         30 * time.Second,
 		Log:           Log{Level: "info", Format: "text"},

@@ -159,11 +159,17 @@ pricebook:
     every: 3h
     checkers: [{url: "https://prices.example/y", shape: genai-prices}]
 alerts: {margin_percent: "12.5", window: 48h}
+reconcile:
+  nightly: true
+  after: 8h
+  tolerance: 0.5%
+  providers:
+    anthropic: {admin_key: "${ADMIN}", base_url: "https://admin.example", keys: {apikey_1: wxyz, apikey_2: "-"}}
 close: {max_wait: 6h}
 drain: 5s
 log: {level: debug, format: json}
 event_id_header: false
-`, nil)
+`, env{"ADMIN": "sk-ant-admin01-x"})
 	want := config.Config{
 		Listen:   "0.0.0.0:80",
 		Console:  config.Console{Listen: "127.0.0.1:81", URL: "https://weir.example.com"},
@@ -187,9 +193,12 @@ event_id_header: false
 			Checkers: []config.PriceFeed{{URL: "https://prices.example/y", Shape: config.ShapeGenAI}},
 		}},
 		Alerts: config.Alerts{MarginPercent: "12.5", Window: 48 * time.Hour},
-		Close:  config.Close{MaxWait: 6 * time.Hour},
-		Drain:  5 * time.Second,
-		Log:    config.Log{Level: "debug", Format: "json"},
+		Reconcile: config.Reconcile{Nightly: true, After: 8 * time.Hour, Tolerance: "0.5%", Providers: map[string]config.ReconcileProvider{"anthropic": {
+			AdminKey: config.NewSecret("sk-ant-admin01-x"), BaseURL: "https://admin.example", Keys: map[string]string{"apikey_1": "wxyz", "apikey_2": "-"},
+		}}},
+		Close: config.Close{MaxWait: 6 * time.Hour},
+		Drain: 5 * time.Second,
+		Log:   config.Log{Level: "debug", Format: "json"},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)

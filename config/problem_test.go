@@ -56,6 +56,19 @@ func TestLoad_Problems(t *testing.T) {
 		{"no percentage", one + "alerts: {margin_percent: 1e3}", []string{"alerts.margin_percent: want a decimal of percent"}},
 		{"window of a minute", one + "alerts: {window: 1m}", []string{"alerts.window: must be from 1h to 744h"}},
 
+		{"compared every night with nobody", one + "reconcile: {nightly: true}", []string{"reconcile.providers: there are none to ask"}},
+		{"compared at once", one + "reconcile: {after: 10m}", []string{"reconcile.after: must be from 1h to 20h"}},
+		{"compared the day after", one + "reconcile: {after: 24h}", []string{"reconcile.after: must be from 1h to 20h"}},
+		{"a tolerance without percent", one + "reconcile: {tolerance: '0.001'}", []string{"reconcile.tolerance: want a percentage"}},
+		{"a tolerance of everything", one + "reconcile: {tolerance: 100%}", []string{"reconcile.tolerance: want a percentage"}},
+		{"a provider without reports", one + "reconcile: {providers: {gemini: {admin_key: k}}}", []string{"reconcile.providers.gemini: want openai or anthropic"}},
+		{"no administrator's key", one + "reconcile: {providers: {openai: {}}}", []string{"reconcile.providers.openai.admin_key: is missing"}},
+		{"an unset administrator's key", one + "reconcile: {providers: {openai: {admin_key: '${UNSET_ADMIN}'}}}", []string{"reconcile.providers.openai.admin_key: environment variable UNSET_ADMIN is not set"}},
+		{"an administration of another kind", one + "reconcile: {providers: {openai: {admin_key: k, base_url: 'ftp://h'}}}", []string{"reconcile.providers.openai.base_url: want the http(s) address"}},
+		{"an administration with a password", one + "reconcile: {providers: {openai: {admin_key: k, base_url: 'https://u:p@h'}}}", []string{"reconcile.providers.openai.base_url: want the http(s) address"}},
+		{"a key of no credential", one + "reconcile: {providers: {openai: {admin_key: k, keys: {a: ''}}}}", []string{"reconcile.providers.openai.keys: want the provider's id"}},
+		{"a field with a near name", one + "reconcile: {providers: {openai: {admin_key: k, base_ulr: x}}}", []string{"reconcile.providers.openai.base_ulr: unknown field; did you mean base_url?"}},
+
 		// Expansion.
 		{"unset variable", "upstreams: {openai: {credentials: [{key: '${UNSET_KEY}'}]}}", []string{"upstreams.openai.credentials[0].key: environment variable UNSET_KEY is not set"}},
 		{"two unset variables in one string", one + "data: ${UNSET_A}/${UNSET_B}", []string{"data: environment variable UNSET_A", "data: environment variable UNSET_B"}},
@@ -162,6 +175,9 @@ func TestWarnings(t *testing.T) {
 		{"console in the open", one + "console: {listen: ':8081'}", "console.listen: is reachable"},
 		{"plain http to another machine", "upstreams: {openai: {base_url: 'http://llm.example.com', credentials: [{key: k}]}}", "upstreams.openai.base_url: is plain http"},
 		{"plain http to this machine", "upstreams: {openai: {base_url: 'http://127.0.0.9:1', credentials: [{key: k}]}}", ""},
+		{"compared with another than is called", one + "reconcile: {providers: {anthropic: {admin_key: k}}}", "reconcile.providers.anthropic: no upstream is of this provider"},
+		{"an administration in clear text", one + "reconcile: {providers: {openai: {admin_key: k, base_url: 'http://admin.example.com'}}}", "reconcile.providers.openai.base_url: is plain http"},
+		{"an administration here", one + "reconcile: {providers: {openai: {admin_key: k, base_url: 'http://127.0.0.1:1'}}}", ""},
 		{"no default", "upstreams: {openai: {credentials: [{key: k}]}, anthropic: {credentials: [{key: k}]}}", "upstreams: none is the default"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

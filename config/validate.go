@@ -27,6 +27,7 @@ func (c Config) Validate() []Problem {
 	}
 	c.Pricebook.Sync.validate(&p)
 	c.Alerts.validate(&p)
+	c.Reconcile.validate(&p)
 	if c.Close.MaxWait <= 0 {
 		p.add("close.max_wait", "must be above zero: a period could close while a replica still has calls of it")
 	}
@@ -46,6 +47,7 @@ func (c Config) Warnings() []Problem {
 		defaults = defaults || t.Default
 		t.reach(&p)
 	}
+	c.Reconcile.warn(&p, c.Targets())
 	if !defaults {
 		p.add("upstreams", "none is the default, so paths that begin with /v1/ are not found; mark one with default: true")
 	}

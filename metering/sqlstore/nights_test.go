@@ -258,8 +258,13 @@ func TestNightly_incomplete(t *testing.T) {
 			o.Complete = func(context.Context) (metering.Micros, error) { return complete, nil }
 		})
 		n.work(w)
+		if s := n.state(); s.Failures != 0 || s.Tried != 0 {
+			n.Errorf("while it waits: %+v", s)
+		}
+		n.now = hour(firstDay+2, 14)
+		n.work(w)
 		if s := n.state(); s.Failures != 1 || !strings.Contains(s.Failure, "only what was called until 2026-11-03T00:00:59Z is on record") {
-			n.Errorf("%+v", s)
+			n.Errorf("after it has waited for long: %+v", s)
 		}
 		complete++
 		n.now = n.state().NotBefore

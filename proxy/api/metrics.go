@@ -8,6 +8,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"github.com/weirhq/weir/metering"
+	"github.com/weirhq/weir/metering/pricebook/reconcile/nightly"
 )
 
 // Sample is what /metrics shows of a process at one instant. There is one
@@ -32,6 +33,10 @@ type Sample struct {
 
 	// Alerts are how many are open by kind; nil where they cannot be read.
 	Alerts map[metering.AlertKind]int64
+
+	// Nightly are the comparisons with providers; nil where there are none, or they
+	// cannot be read.
+	Nightly []nightly.State
 }
 
 // series is one metric and how it reads a sample.
@@ -72,6 +77,7 @@ func allSeries() []series {
 type collector struct {
 	series    []series
 	upstreams upstreamSeries
+	nightly   nightlySeries
 	alerts    *prometheus.Desc
 	sample    func() Sample
 }
@@ -82,6 +88,7 @@ func (c collector) Describe(out chan<- *prometheus.Desc) {
 		out <- s.desc
 	}
 	c.upstreams.describe(out)
+	c.nightly.describe(out)
 	out <- c.alerts
 }
 
@@ -92,6 +99,7 @@ func (c collector) Collect(out chan<- prometheus.Metric) {
 		out <- prometheus.MustNewConstMetric(s.desc, s.kind, float64(s.read(sample)))
 	}
 	c.upstreams.collect(sample.Upstreams, out)
+	c.nightly.collect(sample.Nightly, out)
 	if sample.Alerts == nil {
 		return // absent, because 0 would say that all is well
 	}
@@ -103,6 +111,6 @@ func (c collector) Collect(out chan<- prometheus.Metric) {
 // Metrics serves the process's metrics in Prometheus' format.
 func Metrics(sample func() Sample) http.Handler {
 	registry := prometheus.NewRegistry()
-	registry.MustRegister(collector{allSeries(), newUpstreamSeries(), prometheus.NewDesc("weir_alerts", "Open alerts by kind. Absent: the database does not answer.", []string{"kind"}, nil), sample}, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	registry.MustRegister(collector{allSeries(), newUpstreamSeries(), newNightlySeries(), prometheus.NewDesc("weir_alerts", "Open alerts by kind. Absent: the database does not answer.", []string{"kind"}, nil), sample}, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return promhttp.HandlerFor(registry, promhttp.HandlerOpts{Registry: registry})
 }

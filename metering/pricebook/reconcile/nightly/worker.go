@@ -43,7 +43,8 @@ type Worker struct{ o Options }
 
 // Times of the work.
 const (
-	every       = 10 * time.Minute // between two looks at what is due
+	begin       = 5 * time.Second  // after the start: a new journal says how far it is with its first beat
+	every       = time.Minute      // between two looks at what is due
 	longest     = 15 * time.Minute // that one comparison may take
 	Lease       = 20 * time.Minute // for which a leader may go on without asking again
 	firstWait   = 15 * time.Minute // after a failure
@@ -62,17 +63,24 @@ func New(o Options) *Worker { return &Worker{o} }
 
 // Run works until ctx ends.
 func (w *Worker) Run(ctx context.Context) {
-	tick := time.NewTicker(every)
-	defer tick.Stop()
+	next := time.NewTimer(begin)
+	defer next.Stop()
+	failing := false
 	for {
-		if err := w.Work(ctx); err != nil && ctx.Err() == nil {
-			w.o.Logger.Error("days are not compared with what providers say", "error", err)
-		}
 		select {
 		case <-ctx.Done():
 			return
-		case <-tick.C:
+		case <-next.C:
 		}
+		err := w.Work(ctx)
+		switch {
+		case err != nil && !failing && ctx.Err() == nil:
+			w.o.Logger.Error("days are not compared with what providers say", "error", err)
+		case err == nil && failing:
+			w.o.Logger.Info("days are compared with what providers say again")
+		}
+		failing = err != nil
+		next.Reset(every)
 	}
 }
 
@@ -100,10 +108,31 @@ func (w *Worker) provider(ctx context.Context, p *Provider) error {
 		if again, some, err := w.next(ctx, p); err != nil || !some || again != n {
 			return err
 		}
+		if ok, err := w.ready(ctx, p, n); err != nil || !ok {
+			return err
+		}
 		if ok, err := w.look(ctx, p, n); err != nil || !ok {
 			return err
 		}
 	}
+}
+
+// ready reports whether everything that was called on the day is on record. Where
+// it is not yet, the look waits; one that has waited for long has failed.
+func (w *Worker) ready(ctx context.Context, p *Provider, n Night) (bool, error) {
+	complete, err := w.o.Complete(ctx)
+	if err != nil {
+		return false, fmt.Errorf("what is on record: %w", err)
+	}
+	if complete >= (n.Day+1).Start()+boundary {
+		return true, nil
+	}
+	now := metering.MicrosOf(w.o.Now())
+	if n.Day > Expected(now, metering.Micros(w.o.After/time.Microsecond)) {
+		return false, nil
+	}
+	why := fmt.Errorf("only what was called until %s is on record: weir doctor shows the journals that are behind", complete.Time().UTC().Format(time.RFC3339))
+	return false, w.failed(ctx, p, n, why, now)
 }
 
 // next is the oldest look that is due.
@@ -163,13 +192,6 @@ func (w *Worker) failed(ctx context.Context, p *Provider, n Night, err error, at
 
 // compare asks the provider for a day and sets what was recorded against it.
 func (w *Worker) compare(ctx context.Context, p *Provider, day reconcile.Day) (*reconcile.Report, error) {
-	complete, err := w.o.Complete(ctx)
-	if err != nil {
-		return nil, fmt.Errorf("what is on record: %w", err)
-	}
-	if complete < (day+1).Start()+boundary {
-		return nil, fmt.Errorf("only what was called until %s is on record: weir doctor shows the journals that are behind: %w", complete.Time().UTC().Format(time.RFC3339), metering.ErrInvalid)
-	}
 	reader, err := reconcile.NewReader(p.Name)
 	if err != nil {
 		return nil, err
