@@ -830,7 +830,10 @@ func (p *parts) nightlyStates() []nightly.State {
 		p.log.Warn("nightly comparisons are not in /metrics", "error", err)
 		return nil
 	}
-	return states
+	return slices.DeleteFunc(states, func(s nightly.State) bool { // what is no longer configured grows old for ever
+		_, asked := p.conf.Reconcile.Providers[s.Provider]
+		return !asked
+	})
 }
 
 // openAlerts counts open alerts; nil while the database does not answer.

@@ -13,6 +13,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	billsql "github.com/weirhq/weir/billing/sqlstore"
 	"github.com/weirhq/weir/metering"
 	"github.com/weirhq/weir/metering/alert"
 	"github.com/weirhq/weir/metering/meteringtest"
@@ -292,15 +293,12 @@ func TestNightly_crash(t *testing.T) {
 	eachNight(t, func(n *nights) {
 		n.calls[firstDay+1] = 5
 		n.record(firstDay+1, 0, 5)
-		holder, until := "", metering.Micros(0)
+		leases := billsql.New(n.store.DB())
 		as := func(name string) func(*nightly.Options) {
 			return func(o *nightly.Options) {
-				o.Lead = func(context.Context) (bool, error) { // as leases are
-					if holder != name && n.now < until {
-						return false, nil
-					}
-					holder, until = name, n.now+metering.Micros(nightly.Lease/time.Microsecond)
-					return true, nil
+				o.Lead = func(ctx context.Context) (bool, error) {
+					_, leads, err := leases.Acquire(ctx, "reconcile", name, nightly.Lease, n.now.Time())
+					return leads, err
 				}
 			}
 		}
@@ -315,7 +313,9 @@ func TestNightly_crash(t *testing.T) {
 		n.asking = nil
 		b := n.worker(as("b"))
 		n.work(b)
-		n.now = until
+		n.now += metering.Micros(nightly.Lease/time.Microsecond) - 1
+		n.work(b)
+		n.now++
 		n.work(b, firstDay+1)
 		if s := n.state(); s.Verdict != reconcile.VerdictEqual {
 			n.Errorf("%+v", s)
