@@ -208,8 +208,10 @@ type parts struct {
 	alerts  metering.Alerts
 	watch   *alert.Watch    // raises what only a look at the usage can tell
 	nights  *nightly.Worker // nil: days are compared with providers only when somebody asks
-	shipper *ship.Shipper
-	objects *objects.Registry
+	// exactness is how exact each provider has to agree where nobody says.
+	exactness map[string]reconcile.Options
+	shipper   *ship.Shipper
+	objects   *objects.Registry
 	// follower finds out what batches and background responses used.
 	follower *deferred.Worker
 	plane    *proxy.Server
@@ -389,8 +391,15 @@ func (p *parts) bill(box *sandbox, site string) (err error) {
 // reconcile makes what compares every day with what providers say.
 func (p *parts) reconcile() error {
 	providers, err := compared(p.conf.Reconcile)
-	if err != nil || !p.conf.Reconcile.Nightly {
+	if err != nil {
 		return err
+	}
+	p.exactness = make(map[string]reconcile.Options)
+	for _, x := range providers {
+		p.exactness[x.Name] = x.Compare
+	}
+	if !p.conf.Reconcile.Nightly {
+		return nil
 	}
 	for i := range providers {
 		name := providers[i].Name
@@ -581,7 +590,7 @@ func (p *parts) adminOptions(box *sandbox, targets []config.Target, public, site
 		Store: p.store, Ring: p.ring, MintKey: keyring.Mint, MintToken: keyring.MintToken,
 		Journal: p.journal.ID(), Sync: p.shipper.Sync, Pricer: p.prices.Shelf(), Explain: p.explain,
 		Prices: p.pricesAPI(), Alerts: p.store,
-		Reconciliation: &api.Reconciliation{Store: p.store, Fetch: p.fetchReports},
+		Reconciliation: &api.Reconciliation{Store: p.store, Fetch: p.fetchReports, Defaults: p.exactness},
 		Proxy:          public, Now: p.now, KeysLoaded: p.ring.Loaded, KeysMaxStale: p.conf.Keys.MaxStale, Logger: p.log,
 		Upstreams: func() []api.Upstream { return p.fare(targets) },
 		Probes:    p.probes(targets),

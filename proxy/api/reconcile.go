@@ -20,6 +20,9 @@ type Reconciliation struct {
 	// Fetch asks a provider for its reports, with a key of this process's; nil:
 	// exports have to be given.
 	Fetch func(ctx context.Context, provider string, from, to reconcile.Day, take func(costs bool, page []byte) error) error
+	// Defaults are the tolerance and the keys of each provider where a request names
+	// none. May be nil.
+	Defaults map[string]reconcile.Options
 }
 
 // ReconciliationStore sums what was recorded, and keeps reports.
@@ -35,12 +38,12 @@ type ReconcileRequest struct {
 	From       string            `json:"from,omitempty"` // a day of UTC; empty: what the exports cover, or 30 days
 	To         string            `json:"to,omitempty"`   // exclusive; empty: today
 	Usage      []string          `json:"usage,omitempty"`
-	Costs      []string          `json:"costs,omitempty"` // exports, each a text; none of either: the server asks
-	Tolerance  string            `json:"tolerance,omitempty"`
+	Costs      []string          `json:"costs,omitempty"`     // exports, each a text; none of either: the server asks
+	Tolerance  string            `json:"tolerance,omitempty"` // empty: what is configured, else 0.1%
 	FloorUSD   string            `json:"floor_usd,omitempty"`
 	FloorToken int64             `json:"floor_tokens"`
 	Boundary   int64             `json:"boundary_seconds"`
-	Keys       map[string]string `json:"keys,omitempty"` // credential by the provider's id of a key
+	Keys       map[string]string `json:"keys,omitempty"` // credential by the provider's id of a key; none: what is configured
 }
 
 // Bounds of comparisons.
@@ -79,6 +82,7 @@ func (s *Server) reconcile(c *call) (answer, error) {
 	if err := c.query.close(); err != nil {
 		return answer{}, err
 	}
+	q.options = s.opts.Reconciliation.fill(q.provider, q.options)
 	today := reconcile.DayOf(metering.MicrosOf(c.now))
 	q.options.Today = today
 	export, err := s.export(c.Context(), &q, today)
@@ -105,6 +109,18 @@ func (s *Server) reconcile(c *call) (answer, error) {
 		return answer{}, fmt.Errorf("keep the comparison: %w", err)
 	}
 	return ok(json.RawMessage(body))
+}
+
+// fill puts the defaults of a provider where nothing was asked for.
+func (r *Reconciliation) fill(provider string, o reconcile.Options) reconcile.Options {
+	d := r.Defaults[provider]
+	if o.Tolerance == nil {
+		o.Tolerance = d.Tolerance
+	}
+	if o.Keys == nil {
+		o.Keys = d.Keys
+	}
+	return o
 }
 
 // readReconcile reads what is asked.

@@ -3,6 +3,7 @@ package api_test
 import (
 	"context"
 	"fmt"
+	"math/big"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -128,6 +129,15 @@ func TestReconcile_files(t *testing.T) {
 	}
 	s.says("reconcile --provider openai --usage "+file, "equal: 2026-01-01 to 2026-01-01")
 	s.says("reconcile --provider openai --json --usage "+file, `"verdict":"equal"`)
+	// Where nothing is asked for, what is configured holds.
+	s.says("reconcile --provider openai --json --usage "+file, `"tolerance":"0.1%"`)
+	strict := newServer(t, func(o *api.Options) {
+		reconciling(adminAPI(t))(o)
+		o.Reconciliation.Defaults = map[string]reconcile.Options{"openai": {Tolerance: big.NewRat(1, 4), Keys: map[string]string{"key_9": "abcd"}}}
+	})
+	recordCalls(t, strict, func(int) bool { return false })
+	strict.says("reconcile --provider openai --json --usage "+file, `"tolerance":"25%"`)
+	strict.says("reconcile --provider openai --json --tolerance 1% --usage "+file, `"tolerance":"1%"`)
 	for command, want := range map[string]int{
 		"reconcile": api.ExitUsage, "reconcile --provider google": api.ExitUsage, "reconcile --provider openai --usage /nowhere": api.ExitUsage,
 		"reconcile --provider openai --from yesterday": api.ExitUsage, "reconcile --provider openai --key x": api.ExitUsage,

@@ -26,11 +26,11 @@ type ReconcileCmd struct {
 	AdminKeyFile string   `placeholder:"FILE" help:"Ask the provider from here, with the administrator's key in this file. Default: OPENAI_ADMIN_KEY or ANTHROPIC_ADMIN_KEY, else the server asks with its own."`
 	From         string   `placeholder:"DAY" help:"First day, of UTC. Default: what the export covers, or 30 days ago."`
 	To           string   `placeholder:"DAY" help:"Day after the last. Default: what the export covers, or today."`
-	Tolerance    string   `default:"0.1%" help:"Greatest difference that is none."`
+	Tolerance    string   `placeholder:"PERCENT" help:"Greatest difference that is none. Default: what the server has configured, else 0.1%%."`
 	FloorUSD     string   `name:"floor-usd" default:"0.01" placeholder:"USD" help:"Cost whose difference is dust."`
 	FloorTokens  int64    `default:"1000" placeholder:"N" help:"Tokens whose difference is dust."`
 	Boundary     int64    `default:"60" placeholder:"SECONDS" help:"How close to midnight the provider may have a call on the other day."`
-	Key          []string `sep:"none" placeholder:"ID=CREDENTIAL" help:"Which credential the provider's id of a key is: its last four characters, or - if Weir does not use it. May be repeated."`
+	Key          []string `sep:"none" placeholder:"ID=CREDENTIAL" help:"Which credential the provider's id of a key is: its last four characters, or - if Weir does not use it. May be repeated. Default: what the server has configured."`
 	CSV          bool     `name:"csv" help:"Print every measure of every row, for a spreadsheet."`
 	All          bool     `help:"Show rows that agree too."`
 }
