@@ -17,6 +17,7 @@ func Correction(id ID, e *Event, before []*Event, target *Event, supersedes bool
 	c := &Event{
 		Call: e.Call, Name: e.Name, Outcome: e.Outcome, Status: e.Status, Corrects: e.ID, Credential: e.Credential,
 		CostState: target.CostState, CostReason: target.CostReason, Rates: target.Rates, Book: target.Book,
+		Computed: target.Computed, // whole, as the other figure is no sum
 	}
 	// What was measured of the call itself, and its names, are not corrected.
 	c.ID, c.BodyBytes, c.ClientID, c.Seq, c.Metered = id, 0, "", 0, true

@@ -57,7 +57,20 @@ const maxStated = 1_000_000
 // Cost is the amount in US dollars, rounded to pico-dollars once, half away from
 // zero. An unknown unit, text that is no number, and one below zero or absurdly
 // high are ErrInvalid.
-func (s *StatedCost) Cost() (Cost, error) {
+func (s *StatedCost) Cost() (Cost, error) { return s.dollars(s.Amount) }
+
+// VendorCost is what the vendor behind a gateway bills beside the amount; false if
+// it is not known.
+func (s *StatedCost) VendorCost() (Cost, bool) {
+	if s.Vendor == "" {
+		return Cost{}, false
+	}
+	c, err := s.dollars(s.Vendor)
+	return c, err == nil
+}
+
+// dollars is an amount in the unit of s.
+func (s *StatedCost) dollars(amount string) (Cost, error) {
 	scale := int64(1)
 	if rest, ok := strings.CutPrefix(s.Unit, "usd/1e"); ok {
 		places, err := strconv.Atoi(rest)
@@ -70,15 +83,15 @@ func (s *StatedCost) Cost() (Cost, error) {
 	} else if s.Unit != "usd" {
 		return Cost{}, fmt.Errorf("stated cost in %.20q: %w", s.Unit, ErrInvalid)
 	}
-	if len(s.Amount) > 64 || !isNumber(s.Amount) {
-		return Cost{}, fmt.Errorf("stated cost %.64q: %w", s.Amount, ErrInvalid)
+	if len(amount) > 64 || !isNumber(amount) {
+		return Cost{}, fmt.Errorf("stated cost %.64q: %w", amount, ErrInvalid)
 	}
-	if _, exp, ok := strings.Cut(strings.ToLower(s.Amount), "e"); ok && len(strings.TrimLeft(exp, "+-0")) > 2 {
-		return Cost{}, fmt.Errorf("stated cost %.64q is out of range: %w", s.Amount, ErrInvalid)
+	if _, exp, ok := strings.Cut(strings.ToLower(amount), "e"); ok && len(strings.TrimLeft(exp, "+-0")) > 2 {
+		return Cost{}, fmt.Errorf("stated cost %.64q is out of range: %w", amount, ErrInvalid)
 	}
-	r, ok := new(big.Rat).SetString(s.Amount)
+	r, ok := new(big.Rat).SetString(amount)
 	if !ok || r.Sign() < 0 {
-		return Cost{}, fmt.Errorf("stated cost %.64q: %w", s.Amount, ErrInvalid)
+		return Cost{}, fmt.Errorf("stated cost %.64q: %w", amount, ErrInvalid)
 	}
 	r.Mul(r, new(big.Rat).SetFrac64(MicrosPerDollar*PicosPerMicro, scale))
 	// (2n + d) / 2d rounds half up, which is away from zero here.
@@ -86,7 +99,7 @@ func (s *StatedCost) Cost() (Cost, error) {
 	picos := num.Quo(num.Add(num, r.Denom()), den)
 	micros, rest := new(big.Int).QuoRem(picos, big.NewInt(PicosPerMicro), new(big.Int))
 	if !micros.IsInt64() || micros.Int64() > maxStated*MicrosPerDollar {
-		return Cost{}, fmt.Errorf("stated cost %.64q is out of range: %w", s.Amount, ErrInvalid)
+		return Cost{}, fmt.Errorf("stated cost %.64q is out of range: %w", amount, ErrInvalid)
 	}
 	return Cost{Micros: micros.Int64(), Picos: rest.Int64()}, nil
 }

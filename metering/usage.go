@@ -50,6 +50,15 @@ const (
 	FlagNotAsked   Flag = "usage_not_asked_for"
 	FlagAskRefused Flag = "usage_request_refused"
 	FlagBatchPrice Flag = "batch_price" // of a batch: its rates apply
+	// FlagStatedInvalid: what stands for a cost is no number, below zero or absurdly
+	// high, and nothing is made of it.
+	FlagStatedInvalid Flag = "stated_cost_invalid"
+	// FlagStatedRounded: the provider rounds what it states, by [StatedCost].Within at
+	// most.
+	FlagStatedRounded Flag = "stated_cost_rounded"
+	// FlagStatedFee: the stated cost is the fee of a gateway alone; what the vendor
+	// behind it bills to its customer's own key is [StatedCost].Vendor.
+	FlagStatedFee Flag = "stated_cost_fee"
 )
 
 // Quantity is a count of something that is not a token, by a stable name:
@@ -91,6 +100,13 @@ type StatedCost struct {
 	Amount string `json:"amount"` // the text of the number
 	Unit   string `json:"unit"`   // "usd", or "usd/1e10"
 	Field  string `json:"field"`  // where it stood
+	// Within is by how much the provider's own rounding can have changed Amount, in
+	// the same unit; empty: it is not known to round.
+	Within string `json:"within,omitempty"`
+	// Vendor is what the vendor behind a gateway bills to its customer's own key
+	// beside Amount, in the same unit; empty: there is no such key, or nothing is
+	// known.
+	Vendor string `json:"vendor,omitempty"`
 }
 
 // UpstreamError is an error that the provider reported, in the body of an error

@@ -71,7 +71,7 @@ func valid(e *metering.Event) {
 	texts := []*string{&e.Rates[0], &e.Rates[1], (*string)(&e.Computed.State), &e.Computed.Reason, &e.Computed.Rates[0], &e.Computed.Rates[1]}
 	for _, u := range []*metering.Usage{&e.Usage, e.Attempts[0].Usage, e.Attempts[1].Usage} {
 		texts = append(texts,
-			&u.Estimate.Method, (*string)(&u.Estimate.Withheld), &u.StatedCost.Amount, &u.StatedCost.Unit, &u.StatedCost.Field,
+			&u.Estimate.Method, (*string)(&u.Estimate.Withheld), &u.StatedCost.Amount, &u.StatedCost.Unit, &u.StatedCost.Field, &u.StatedCost.Within, &u.StatedCost.Vendor,
 			&u.Error.Where, &u.Error.Type, &u.Error.Code, &u.ByModel[0].Model, &u.ByModel[1].Model,
 			&u.Quantities[0].Name, &u.Quantities[1].Name, (*string)(&u.Flags[0]), (*string)(&u.Flags[1]))
 	}
