@@ -42,9 +42,10 @@ type Figure struct {
 }
 
 // Stated is what the provider says the call cost, if it says so and it can be
-// read.
+// read. Of an answer that was cut off it says nothing: Perplexity states in each
+// chunk what the call has cost so far.
 func (e *Event) Stated() (Cost, bool) {
-	if e.Usage.StatedCost == nil {
+	if e.Usage.StatedCost == nil || e.Usage.State == UsagePartial {
 		return Cost{}, false
 	}
 	c, err := e.Usage.StatedCost.Cost()

@@ -8,7 +8,7 @@ const StatedTolerance = 1000
 
 // StatedSums compare what providers state of calls with what the price book says.
 // Calls of test keys are in none, nor is a cost that another source reported with
-// its event. Sums are exact.
+// its event, nor an answer that was cut off. Sums are exact.
 type StatedSums struct {
 	Calls    int64 `json:"calls"`    // of which a cost is stated that can be read
 	Compared int64 `json:"compared"` // of those, the ones that the price book has a cost for too
@@ -57,7 +57,7 @@ func (s *StatedSums) Neg() StatedSums {
 func StatedOf(e *Event, corrections []*Event) StatedSums {
 	var s StatedSums
 	said := e.Usage.StatedCost
-	if e.Test || e.Usage.State.Corrects() || e.CostState == CostStated && e.Computed == nil {
+	if e.Test || e.Usage.State.Corrects() || e.Usage.State == UsagePartial || e.CostState == CostStated && e.Computed == nil {
 		return s
 	}
 	stated, readable := e.Stated()

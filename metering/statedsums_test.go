@@ -121,3 +121,17 @@ func TestStatedOf_corrected(t *testing.T) {
 		correct("0", metering.CostUnpriced, metering.StatedSums{Calls: 1, Unpriced: 1, Stated: said})
 	}
 }
+
+// TestStated_cut covers T41: what an answer that was cut off states is what it had
+// cost by then, and counts for nothing.
+func TestStated_cut(t *testing.T) {
+	t.Parallel()
+	e := &metering.Event{CostState: metering.CostExact, Cost: dollars(t, "1")}
+	e.Usage.State, e.Usage.StatedCost = metering.UsagePartial, &metering.StatedCost{Amount: "0.005", Unit: "usd"}
+	if got, ok := e.Stated(); ok {
+		t.Errorf("it is stated as %s", got)
+	}
+	if got := metering.StatedOf(e, nil); got != (metering.StatedSums{}) {
+		t.Errorf("it is compared as %+v", got)
+	}
+}

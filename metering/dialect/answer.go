@@ -61,13 +61,14 @@ type answer struct {
 	choice   int            // of several answers, the one being read
 	counts   quantities     // what is not a token
 	flags    []metering.Flag
-	cost     *metering.StatedCost
 	err      *metering.UpstreamError
 	terminal string // the event that ended the answer
 	// deferred: the answer says itself that there is no usage yet, or that nothing
 	// was generated.
 	deferred bool
 	made     []Object // stored objects, see [Maker]
+
+	stated, statedInHead statedCost // by the body and by a header
 }
 
 func (a *answer) state() *answer { return a }
@@ -171,7 +172,7 @@ func (a *answer) describe(u *metering.Usage) {
 	u.Finish = a.finish.String()
 	u.Objects = a.objects
 	u.Error = a.err
-	u.StatedCost = a.cost
+	a.describeCost(u)
 	for _, f := range a.flags {
 		u.Flag(f)
 	}
@@ -189,19 +190,6 @@ func storable(raw []byte) json.RawMessage {
 		return nil
 	}
 	return bytes.Clone(raw)
-}
-
-// stateCost keeps a cost that the provider states.
-func (a *answer) stateCost(v gjson.Result, unit, field string) {
-	if v.Type != gjson.Number || len(v.Raw) > 64 {
-		return
-	}
-	a.cost = &metering.StatedCost{Amount: strings.Clone(v.Raw), Unit: unit, Field: field}
-}
-
-// gatewayCost keeps the estimate that Pydantic's gateway adds to a usage object.
-func (a *answer) gatewayCost(v gjson.Result) {
-	a.stateCost(v.Get("cost_estimate"), "usd", "usage.pydantic_ai_gateway.cost_estimate")
 }
 
 // isTokenCount reports whether a member of a usage object that no rule knows

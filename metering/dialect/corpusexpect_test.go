@@ -92,7 +92,20 @@ func corrected(e exchange) expect {
 			return correctedBedrock(e)
 		}
 	}
-	return wantedOfAnthropic(e, wantedOfGoogle(e, wanted(e, x)))
+	return wantedOfStated(e, wantedOfAnthropic(e, wantedOfGoogle(e, wanted(e, x))))
+}
+
+// wantedOfStated adds what is known of a cost that is stated, where it is not the
+// whole.
+func wantedOfStated(e exchange, x expect) expect {
+	switch {
+	case x.Cost == nil:
+	case e.Provider == "perplexity" && e.Endpoint == "openai.chat":
+		x.Flags = append(x.Flags, "stated_cost_rounded")
+	case strings.Contains(e.Body, `"is_byok":true`):
+		x.Flags = append(x.Flags, "stated_cost_fee")
+	}
+	return x
 }
 
 // gatewayCost is the estimate that Pydantic's gateway adds to usage objects of
@@ -350,6 +363,10 @@ func (d *differing) flags(u metering.Usage, x expect) {
 			want[metering.FlagRepeated] = true
 		case "cache_write_ttl_not_reported":
 			want[metering.FlagTTLNotReported] = true
+		case "stated_cost_rounded":
+			want[metering.FlagStatedRounded] = true
+		case "stated_cost_fee":
+			want[metering.FlagStatedFee] = true
 		case "batch_price":
 			want[metering.FlagBatchPrice] = true
 		}

@@ -7,8 +7,8 @@ import "github.com/weirhq/weir/metering"
 type openAIAnswer struct {
 	answer
 	usage openAIUsage
-	// stated: a usage object said something else than tokens that is billed.
-	stated bool
+	// billed: a usage object said something else than tokens that is billed.
+	billed bool
 }
 
 // see takes one usage object.
@@ -22,10 +22,10 @@ func (r *openAIAnswer) see(raw []byte) {
 	switch {
 	case u.given(), len(u.flags) > 0 && !r.usage.given():
 		r.usage = u
-	case r.cost == nil && seconds.IsZero():
+	case r.stated.cost == nil && seconds.IsZero():
 		return
 	}
-	r.stated = r.stated || r.cost != nil || !seconds.IsZero()
+	r.billed = r.billed || r.stated.cost != nil || !seconds.IsZero()
 	r.keepUsage(raw)
 }
 
@@ -36,7 +36,7 @@ func (r *openAIAnswer) report(u *metering.Usage) reported {
 		u.Flag(f)
 	}
 	if !r.usage.given() {
-		if r.stated {
+		if r.billed {
 			return reportedAll
 		}
 		return reportedNothing

@@ -66,14 +66,13 @@ func readOpenAIUsage(raw []byte, a *answer) openAIUsage {
 func (u *openAIUsage) readExtra(key string, v gjson.Result, a *answer) {
 	switch key {
 	case "cost":
-		a.stateCost(v, "usd", "usage.cost")
-		a.stateCost(v.Get("total_cost"), "usd", "usage.cost.total_cost")
+		a.stateUsageCost(v)
 	case "cost_in_usd_ticks":
 		a.stateCost(v, "usd/1e10", "usage.cost_in_usd_ticks")
 	case "pydantic_ai_gateway":
 		a.gatewayCost(v)
 	case "cost_details":
-		a.counts.setCost("upstream_inference_cost", v.Get("upstream_inference_cost"))
+		a.counts.setCost(vendorCost, v.Get(vendorCost))
 	case "service_tier":
 		a.tier.set([]byte(v.Raw))
 	case "server_tool_use_details", "server_tool_use":

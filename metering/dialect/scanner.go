@@ -65,6 +65,7 @@ func newScanner(r Route, q Request, resp Response, read reader) *scanner {
 		h.head(q, resp)
 	}
 	a.served.head(a, r, resp)
+	a.stateInHead(r, resp)
 	if r.Creates == KindCall && resp.Header != nil {
 		// The answer's body is a session description.
 		location := resp.Header("Location")

@@ -113,7 +113,14 @@ func text(u metering.Usage) string {
 		line("estimate", fmt.Sprintf("%s between %d and %d", e.Method, e.Low, e.High))
 	}
 	if c := u.StatedCost; c != nil {
-		line("cost", fmt.Sprintf("%s %s %s", c.Amount, c.Unit, c.Field))
+		said := fmt.Sprintf("%s %s %s", c.Amount, c.Unit, c.Field)
+		if c.Within != "" {
+			said += " within " + c.Within
+		}
+		if c.Vendor != "" {
+			said += " and the vendor " + c.Vendor
+		}
+		line("cost", said)
 	}
 	if e := u.Error; e != nil {
 		line("error", fmt.Sprintf("%s %q %q", e.Where, e.Type, e.Code))
