@@ -33,6 +33,9 @@ type EventStore interface {
 	Usage(ctx context.Context, q metering.UsageQuery) ([]metering.UsageRow, metering.UsageTotals, error)
 	Quantities(ctx context.Context, q metering.QuantityQuery) ([]metering.QuantityRow, error)
 	Quarantined(ctx context.Context, org string, limit int) ([]metering.Quarantined, error)
+	StatedCosts(ctx context.Context, q metering.StatedQuery) ([]metering.StatedRow, error)
+	Correct(ctx context.Context, c *metering.Event, before int, content []byte) error
+	Corrections(ctx context.Context, org string, of metering.ID) ([]*metering.Event, []byte, error)
 	VerifyRollups(ctx context.Context, org string) ([]string, error)
 	CreateMeter(ctx context.Context, m metering.Meter) (metering.Meter, error)
 	CreateCustomer(ctx context.Context, c metering.Customer) (metering.Customer, error)
@@ -65,6 +68,7 @@ func TestEventStore(t *testing.T, open func(t *testing.T) EventStore) {
 		"an id used again":               testRefRepeated,
 		"meters: live equals filled":     testMeters,
 		"costs add up without a rounded": testCosts,
+		"stated costs equal events":      testStated,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -17,27 +17,32 @@ func (s *Store) Corrections(ctx context.Context, org string, of metering.ID) (li
 		return nil, nil, fmt.Errorf("corrections: organisation %.40q: %w", org, metering.ErrInvalid)
 	}
 	err = s.snapshot(ctx, "read corrections", func(on querier) error {
-		list, content = nil, nil
-		var ids []metering.ID
-		err := on.Each(ctx, func(r *sql.Rows) error {
-			var id uidScan
-			err := r.Scan(&id, &content)
-			ids = append(ids, id.id)
-			return err
-		}, `SELECT id, content FROM corrections WHERE org_id = $1 AND event = $2 ORDER BY n`, org, s.uid(of))
-		if err != nil {
-			return err
-		}
-		for _, id := range ids {
-			e, err := s.scanEvent(on.Row(ctx, eventSelect+" WHERE org_id = $1 AND id = $2", org, s.uid(id)))
-			if err != nil {
-				return fmt.Errorf("correction %s: %w", id, err)
-			}
-			list = append(list, e)
-		}
-		return nil
+		var err error
+		list, content, err = s.corrections(ctx, on, org, of)
+		return err
 	})
 	return list, content, err
+}
+
+func (s *Store) corrections(ctx context.Context, on querier, org string, of metering.ID) (list []*metering.Event, content []byte, err error) {
+	var ids []metering.ID
+	err = on.Each(ctx, func(r *sql.Rows) error {
+		var id uidScan
+		err := r.Scan(&id, &content)
+		ids = append(ids, id.id)
+		return err
+	}, `SELECT id, content FROM corrections WHERE org_id = $1 AND event = $2 ORDER BY n`, org, s.uid(of))
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, id := range ids {
+		e, err := s.scanEvent(on.Row(ctx, eventSelect+" WHERE org_id = $1 AND id = $2", org, s.uid(id)))
+		if err != nil {
+			return nil, nil, fmt.Errorf("correction %s: %w", id, err)
+		}
+		list = append(list, e)
+	}
+	return list, content, nil
 }
 
 // Correct records a correction, made by [metering.Correction] when there were
@@ -67,6 +72,9 @@ func (s *Store) CorrectUsing(ctx context.Context, c *metering.Event, before int,
 		}
 		if err := s.insert(ctx, tx, []*metering.Event{c}, 0); err != nil {
 			return err
+		}
+		if err := s.recompareStated(ctx, tx, c.Org, c.Corrects); err != nil {
+			return fmt.Errorf("compare its stated cost again: %w", err)
 		}
 		for _, u := range uses {
 			if err := usePool(ctx, tx, c.Org, u); err != nil {

@@ -127,6 +127,9 @@ func (s *Store) insert(ctx context.Context, tx querier, events []*metering.Event
 	if err := s.meterInserted(ctx, tx, inserted); err != nil {
 		return fmt.Errorf("meter: %w", err)
 	}
+	if err := compareStated(ctx, tx, inserted); err != nil {
+		return fmt.Errorf("compare stated costs: %w", err)
+	}
 	if err := s.unsettle(ctx, tx, inserted); err != nil {
 		return fmt.Errorf("note costs that are not settled: %w", err)
 	}

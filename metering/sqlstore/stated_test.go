@@ -1,0 +1,57 @@
+package sqlstore_test
+
+import (
+	"testing"
+
+	"github.com/weirhq/weir/metering"
+)
+
+// TestStatedCosts_from: what was recorded before the sums were kept stays out of
+// them whole, with its corrections, so that no difference stands there alone.
+func TestStatedCosts_from(t *testing.T) {
+	for name, url := range engines() {
+		t.Run(name, func(t *testing.T) {
+			address := url(t)
+			s := open(t, address)
+			lease, err := s.ClaimJournal(t.Context(), metering.JournalClaim{Journal: "j", Nonce: "n", Known: []string{"n"}, Host: "test"})
+			if err != nil {
+				t.Fatal(err)
+			}
+			earlier, later := event(t, 1), event(t, 2)
+			later.At += 3_600_000_000
+			for _, e := range []*metering.Event{earlier, later} {
+				e.Usage.StatedCost = &metering.StatedCost{Amount: "0.5", Unit: "usd"}
+			}
+			if _, err := beside(t, address).ExecContext(t.Context(), "UPDATE stated_costs_from SET at = $1", int64(later.At.Hour())); err != nil {
+				t.Fatal(err)
+			}
+			if err := s.Ship(t.Context(), metering.Shipment{Lease: lease, From: 0, To: 2, Events: []*metering.Event{earlier, later}}); err != nil {
+				t.Fatal(err)
+			}
+			for _, e := range []*metering.Event{earlier, later} {
+				id, err := metering.NewID()
+				if err != nil {
+					t.Fatal(err)
+				}
+				target := *e
+				target.Cost = metering.Cost{Micros: 500_000}
+				c, err := metering.Correction(id, e, nil, &target, false)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if err := s.Correct(t.Context(), c, 0, []byte{1}); err != nil {
+					t.Fatal(err)
+				}
+			}
+			rows, err := s.StatedCosts(t.Context(), metering.StatedQuery{Org: metering.DefaultOrg})
+			if err != nil {
+				t.Fatal(err)
+			}
+			half := metering.Cost{Micros: 500_000}
+			want := metering.StatedSums{Calls: 1, Compared: 1, Stated: half, StatedCompared: half, Computed: half}
+			if len(rows) != 1 || rows[0].StatedSums != want {
+				t.Errorf("%+v, want the later call alone, corrected: %+v", rows, want)
+			}
+		})
+	}
+}
