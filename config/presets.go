@@ -185,6 +185,11 @@ func compatibles() []Preset {
 func locals() []Preset {
 	return []Preset{
 		bearer(Preset{
+			Name: "litellm", Title: "LiteLLM proxy", KeyOptional: true, Local: true,
+			BaseURL: "http://127.0.0.1:4000", SDKPath: "/v1", IncludeUsage: UsageSplice,
+			Quirks: []string{"It states its own cost in a header, x-litellm-response-cost, but not of streams."},
+		}),
+		bearer(Preset{
 			Name: "llamacpp", Title: "llama.cpp server", KeyOptional: true, Local: true,
 			Example: "http://127.0.0.1:8090", SDKPath: "/v1", IncludeUsage: UsageSplice,
 			Quirks: []string{"Its own default port is Weir's: give one of the two another."},
