@@ -822,7 +822,7 @@ func (p *parts) sample() api.Sample {
 		Open: calls.Open, Calls: calls.Calls, Refused: calls.Refused, Losses: calls.Losses, Panics: calls.Panics,
 		Unwritten: int64(log.Parked), Lag: shipping.Lag, WriteFaults: log.Faults.Writes, SyncFaults: log.Faults.Syncs,
 		Lost: log.Faults.Lost, Bytes: log.Bytes, ShipFailing: shipping.Failure != nil, Behind: int64(shipping.Dirty),
-		Upstreams: p.fare(p.conf.Targets()), Alerts: p.openAlerts(), Nightly: p.nightlyStates(),
+		Upstreams: p.fare(p.conf.Targets()), Alerts: p.openAlerts(), Nightly: p.nightlyStates(), Stated: p.statedToday(),
 	}
 }
 
@@ -855,6 +855,23 @@ func (p *parts) openAlerts() map[metering.AlertKind]int64 {
 		return nil
 	}
 	return counts
+}
+
+// statedToday compares what providers state of the calls of the last day with the
+// price book; nil while the database does not answer.
+func (p *parts) statedToday() *metering.StatedSums {
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
+	defer cancel()
+	rows, err := p.store.StatedCosts(ctx, metering.StatedQuery{Org: metering.DefaultOrg, From: metering.MicrosOf(p.now().Add(-24 * time.Hour))})
+	if err != nil {
+		p.log.Warn("stated costs are not in /metrics", "error", err)
+		return nil
+	}
+	sum := new(metering.StatedSums)
+	for i := range rows {
+		sum.Add(&rows[i].StatedSums)
+	}
+	return sum
 }
 
 // upstream turns a configured one into what the data plane forwards to.

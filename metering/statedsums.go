@@ -30,6 +30,25 @@ type StatedSums struct {
 // that have both.
 func (s *StatedSums) Difference() Cost { return s.StatedCompared.Add(s.Computed.Neg()) }
 
+// Off reports whether the two figures of the compared calls are together further
+// apart than so many percent of what is stated.
+func (s *StatedSums) Off(percent Number) bool {
+	off := new(big.Rat).SetInt(s.Difference().picos())
+	off.Abs(off).Mul(off, big.NewRat(100, 1))
+	allowed := new(big.Rat).SetInt(s.StatedCompared.picos())
+	return off.Cmp(allowed.Mul(allowed, percent.Rat())) > 0
+}
+
+// Percent is the difference in percent of what is stated, with two decimals, half
+// away from zero; empty: nothing is stated that it could be a part of.
+func (s *StatedSums) Percent() string {
+	if s.StatedCompared.IsZero() {
+		return ""
+	}
+	r := new(big.Rat).SetFrac(s.Difference().picos(), s.StatedCompared.picos())
+	return r.Mul(r, big.NewRat(100, 1)).FloatString(2)
+}
+
 // Add adds o.
 func (s *StatedSums) Add(o *StatedSums) {
 	s.Calls += o.Calls

@@ -135,3 +135,25 @@ func TestStated_cut(t *testing.T) {
 		t.Errorf("it is compared as %+v", got)
 	}
 }
+
+// TestStatedSums_off: how far two sums are apart, in percent of what is stated.
+func TestStatedSums_off(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		said, computed, percent string
+		off                     bool
+	}{
+		{"1", "1", "0.00", false},
+		{"1", "0.999", "0.10", false},
+		{"1", "0.998", "0.20", true},
+		{"1", "1.0011", "-0.11", true},
+		{"0", "0.1", "", true},
+		{"0", "0", "", false},
+		{"3", "2", "33.33", true},
+	} {
+		s := metering.StatedSums{StatedCompared: dollars(t, tt.said), Computed: dollars(t, tt.computed)}
+		if got, off := s.Percent(), s.Off(metering.Number{Picos: metering.PicosPerUnit / 10}); got != tt.percent || off != tt.off {
+			t.Errorf("%s stated of %s is %q %t, want %q %t", tt.said, tt.computed, got, off, tt.percent, tt.off)
+		}
+	}
+}

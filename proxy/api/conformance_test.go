@@ -362,6 +362,7 @@ func TestOperations(t *testing.T) {
 	walkHeld(s)
 	walkReconcile(s)
 	walkAlerts(s)
+	walkStated(s)
 	_, err = c.ArchiveCustomer(ctx, "acme")
 	must("archive customer", err)
 	if code, _, _ := s.request(http.MethodGet, "/api/openapi.json", "", nil); code != http.StatusOK {

@@ -49,7 +49,7 @@ func (s *Server) Diagnose(ctx context.Context, org string) Diagnosis {
 		checks = append(checks, s.checkJournals(journals)...)
 		checks = append(checks, s.checkOrphans(ctx, org, journals))
 	}
-	checks = append(checks, s.checkQuarantine(ctx, org), s.checkPrices(ctx, org))
+	checks = append(checks, s.checkQuarantine(ctx, org), s.checkPrices(ctx, org), s.checkStated(ctx, org))
 	if s.opts.Prices != nil && org == cmp.Or(s.opts.Prices.Org, metering.DefaultOrg) {
 		checks = append(checks, s.checkPriceBook(ctx, org)...)
 	}

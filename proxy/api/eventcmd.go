@@ -220,14 +220,28 @@ func printFigures(p *printer, e *Event) {
 	}
 	if e.Cost == nil {
 		p.row("cost", "unpriced", e.CostReason)
+		printStatedCost(p, e)
 		return
 	}
 	p.row("cost", "$"+e.Cost.String(), string(e.CostState), e.Book)
 	if e.Computed != nil {
 		p.row("  by the price book", "$"+e.Computed.Cost.String(), string(e.Computed.State), e.Computed.Reason)
 	}
-	if e.Stated != nil && e.Difference != nil {
-		p.row("  stated by the provider", "$"+e.Stated.String(), "difference $"+e.Difference.String())
+	printStatedCost(p, e)
+}
+
+// printStatedCost prints what the provider says that the call has cost.
+func printStatedCost(p *printer, e *Event) {
+	if e.Stated == nil {
+		return
+	}
+	cells := []any{"  stated by the provider", "$" + e.Stated.String()}
+	if e.Difference != nil {
+		cells = append(cells, "difference $"+e.Difference.String())
+	}
+	p.row(cells...)
+	if e.Usage.StatedCost.Vendor != "" {
+		p.row("  the vendor bills besides", e.Usage.StatedCost.Vendor, e.Usage.StatedCost.Unit)
 	}
 }
 

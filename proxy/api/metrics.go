@@ -37,6 +37,9 @@ type Sample struct {
 	// Nightly are the comparisons with providers; nil where there are none, or they
 	// cannot be read.
 	Nightly []nightly.State
+	// Stated compares what providers state of the calls of the last day with the
+	// price book; nil where it cannot be read.
+	Stated *metering.StatedSums
 }
 
 // series is one metric and how it reads a sample.
@@ -79,6 +82,7 @@ type collector struct {
 	upstreams upstreamSeries
 	nightly   nightlySeries
 	alerts    *prometheus.Desc
+	stated    statedSeries
 	sample    func() Sample
 }
 
@@ -90,6 +94,7 @@ func (c collector) Describe(out chan<- *prometheus.Desc) {
 	c.upstreams.describe(out)
 	c.nightly.describe(out)
 	out <- c.alerts
+	c.stated.describe(out)
 }
 
 // Collect implements prometheus.Collector. Counts below 2^53 are exact there.
@@ -100,6 +105,7 @@ func (c collector) Collect(out chan<- prometheus.Metric) {
 	}
 	c.upstreams.collect(sample.Upstreams, out)
 	c.nightly.collect(sample.Nightly, out)
+	c.stated.collect(sample.Stated, out)
 	if sample.Alerts == nil {
 		return // absent, because 0 would say that all is well
 	}
@@ -111,6 +117,8 @@ func (c collector) Collect(out chan<- prometheus.Metric) {
 // Metrics serves the process's metrics in Prometheus' format.
 func Metrics(sample func() Sample) http.Handler {
 	registry := prometheus.NewRegistry()
-	registry.MustRegister(collector{allSeries(), newUpstreamSeries(), newNightlySeries(), prometheus.NewDesc("weir_alerts", "Open alerts by kind. Absent: the database does not answer.", []string{"kind"}, nil), sample}, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	alerts := prometheus.NewDesc("weir_alerts", "Open alerts by kind. Absent: the database does not answer.", []string{"kind"}, nil)
+	registry.MustRegister(collector{allSeries(), newUpstreamSeries(), newNightlySeries(), alerts, newStatedSeries(), sample},
+		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return promhttp.HandlerFor(registry, promhttp.HandlerOpts{Registry: registry})
 }

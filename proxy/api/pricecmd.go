@@ -22,6 +22,7 @@ type PricebookCmd struct {
 	Versions PriceVersions `cmd:"" help:"What contents a layer had, latest first."`
 	Export   PriceExport   `cmd:"" help:"The rows of a layer, as JSON that add -f reads."`
 	Rerate   PriceRerate   `cmd:"" help:"Price recorded events again that had no price, or an uncertain one. The difference is an adjustment; closed invoices stay."`
+	Stated   PriceStated   `cmd:"" help:"What providers state that calls cost, beside what the book says."`
 	Books    PriceBooks    `cmd:"" help:"The books that priced events, and the layers of each."`
 	Feeds    PriceFeeds    `cmd:"" help:"The catalogues that prices are read from, and how the last look at each went."`
 	Sync     PriceSyncCmd  `cmd:"" help:"Look at the catalogues now, and take what they say."`

@@ -42,7 +42,7 @@ func (r Route) timeout() time.Duration {
 
 // Routes is the whole API.
 func Routes() []Route {
-	return slices.Concat(meteringRoutes(), priceRoutes(), reconcileRoutes(), alertRoutes(), billingRoutes())
+	return slices.Concat(meteringRoutes(), priceRoutes(), statedRoutes(), reconcileRoutes(), alertRoutes(), billingRoutes())
 }
 
 // meteringRoutes are the routes about what was used and by whom.

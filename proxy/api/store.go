@@ -70,6 +70,8 @@ type EventStore interface {
 	Corrections(ctx context.Context, org string, of metering.ID) ([]*metering.Event, []byte, error)
 	// Correct records a correction of an event that had as many before.
 	Correct(ctx context.Context, c *metering.Event, before int, content []byte) error
+	// StatedCosts compares what providers state with what the price book says.
+	StatedCosts(ctx context.Context, q metering.StatedQuery) ([]metering.StatedRow, error)
 	Quarantined(ctx context.Context, org string, limit int) ([]metering.Quarantined, error)
 }
 

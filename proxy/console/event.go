@@ -114,6 +114,9 @@ func (p eventPage) CostText() string {
 	case metering.CostFree:
 		return "It costs nothing by its kind, or by a price of zero."
 	case metering.CostStated:
+		if p.Computed != nil {
+			return "The provider stated it; the price book's figure is beside it: weir event show."
+		}
 		return "The source that reported the event gave its cost."
 	default:
 		return "It was priced when it was recorded."
