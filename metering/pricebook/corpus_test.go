@@ -132,12 +132,11 @@ func header(h map[string]string, name string) string {
 }
 
 // TestCorpus prices every recorded exchange and adds its lines up again with
-// package big, from the decimal texts alone. Where the provider states what the
-// call cost, ours is the same (T41). It logs what could not be priced, and why.
+// package big, from the decimal texts alone. It logs what could not be priced, and
+// why.
 func TestCorpus(t *testing.T) {
 	t.Parallel()
 	b := embedded(t)
-	equal := 0
 	states, reasons := map[metering.CostState]int{}, map[string]int{}
 	for id, e := range events(t) {
 		b.Price(e)
@@ -156,26 +155,11 @@ func TestCorpus(t *testing.T) {
 			t.Errorf("%s costs %s, its lines add up to %s", id, e.Cost, want.FloatString(15))
 		}
 		covered(t, id, e, b.Explain(e))
-		if e.Usage.StatedCost != nil {
-			said := stated(t, e.Usage.StatedCost)
-			switch same := agree(said, dollars(t, e.Cost.String()), e.Provider, len(b.Explain(e))); {
-			case same:
-				equal++
-			case e.CostState == metering.CostExact && said.Sign() > 0:
-				t.Errorf("%s: %s says %s usd, we say %s", id, e.Provider, said.FloatString(12), e.Cost)
-			default:
-				t.Logf("%s: %s says %s usd, we say %s, %s %s", id, e.Provider, said.FloatString(12), e.Cost, e.CostState, e.CostReason)
-			}
-		}
-	}
-	// What xAI states of five calls is the one price that is not a catalogue's.
-	if equal < 5 {
-		t.Errorf("only %d costs were compared with what the provider states", equal)
 	}
 	if states[metering.CostExact] < 450 {
 		t.Errorf("only %d exchanges have a cost", states[metering.CostExact])
 	}
-	t.Logf("%v, %d equal to what the provider states", states, equal)
+	t.Log(states)
 	names := make([]string, 0, len(reasons))
 	for name := range reasons {
 		names = append(names, name)
@@ -184,32 +168,6 @@ func TestCorpus(t *testing.T) {
 	for _, name := range names {
 		t.Logf("%4d %s", reasons[name], name)
 	}
-}
-
-// agree reports whether a provider says what we do. Perplexity states each part of a
-// cost in whole steps of 1e-5 USD, and the halves of floating point either way:
-// {"input_tokens_cost":1e-05,"output_tokens_cost":0.0} of 8 and 5 tokens at a dollar
-// a million.
-func agree(said, ours *big.Rat, provider string, parts int) bool {
-	off := new(big.Rat).Sub(said, ours)
-	if provider != "perplexity" {
-		return off.Sign() == 0
-	}
-	return off.Abs(off).Cmp(big.NewRat(int64(parts), 200_000)) <= 0
-}
-
-// stated is the cost that an answer states, in dollars.
-func stated(t *testing.T, c *metering.StatedCost) *big.Rat {
-	t.Helper()
-	said := dollars(t, c.Amount)
-	switch c.Unit {
-	case "usd":
-	case "usd/1e10":
-		said.Quo(said, big.NewRat(10_000_000_000, 1))
-	default:
-		t.Fatalf("a cost is in %q", c.Unit)
-	}
-	return said
 }
 
 // covered holds that the lines charge every token of the usage once.
