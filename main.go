@@ -740,6 +740,7 @@ const linkTTL = 15 * time.Minute
 func (p *parts) consoleOptions(a api.Options, admin *api.Server, site string) console.Options {
 	o := console.Options{
 		Store: p.store, Ring: p.ring, MintKey: keyring.Mint, Proxy: a.Proxy, Secure: strings.HasPrefix(site, "https:"), Now: p.now, Logger: p.log,
+		Alerts:  p.store,
 		Billing: &console.Billing{Store: p.bills, Biller: p.biller, Worker: p.worker, PDF: p.print},
 		PortalLink: func(ctx context.Context, c metering.Customer) (string, error) {
 			url, _, err := a.PortalLink(ctx, c.Org, c.ID)

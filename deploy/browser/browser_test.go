@@ -18,6 +18,9 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/weirhq/weir/metering"
+	"github.com/weirhq/weir/metering/sqlstore"
 )
 
 // missing skips with one loud line, and fails where everything must be there.
@@ -45,6 +48,7 @@ func TestBrowser(t *testing.T) {
 		missing(t, "what drives the browser is not installed: make browser")
 	}
 	s := start(t)
+	s.alert(t)
 	files, err := filepath.Glob(filepath.Join("test", "*.test.js"))
 	if err != nil || len(files) == 0 {
 		t.Fatalf("no tests in test/: %v", err)
@@ -144,6 +148,23 @@ func start(t *testing.T) sandbox {
 		t.Fatalf("the sandbox was not ready within 60 s\n%s", log)
 	}
 	return s
+}
+
+// alert opens an alert beside the sandbox, which looks for itself every five
+// minutes: the walk is over by then.
+func (s *sandbox) alert(t *testing.T) {
+	t.Helper()
+	store, err := sqlstore.Open(t.Context(), "sqlite:"+filepath.Join(s.data, "weir.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = store.RaiseAlert(t.Context(), metering.Alert{
+		Org: metering.DefaultOrg, Kind: metering.AlertPriceHeld, Subject: "https://prices.example/" + strings.Repeat("a-long-address/", 8) + "api.json", Severity: metering.SeverityCritical,
+		Detail: "3 changes of prices wait for a person: weir pricebook held", At: metering.MicrosOf(time.Now()),
+	})
+	if err := errors.Join(err, store.Close()); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // read reads what the sandbox prints until it has said everything.

@@ -80,6 +80,9 @@ func (s *Server) table() []Route {
 		get("/health", s.showHealth),
 		get("/health.json", s.exportHealth),
 	}
+	if s.opts.Alerts != nil {
+		routes = append(routes, get("/alerts", s.showAlerts))
+	}
 	if s.billing == nil {
 		return routes
 	}

@@ -42,6 +42,8 @@ type Options struct {
 	Doctor func(ctx context.Context, org string) []Check
 	// PortalLink makes a one-use link to the customer's portal.
 	PortalLink func(ctx context.Context, c metering.Customer) (string, error)
+	// Alerts are what people should know of; nil: nobody keeps them.
+	Alerts AlertStore
 	// Billing is what is sold and what is owed; nil: nothing is.
 	Billing *Billing
 
@@ -126,7 +128,7 @@ func New(o Options) (*Server, error) {
 		return nil, fmt.Errorf("templates: %w", err)
 	}
 	if s.site, err = page.New(page.Options{
-		Templates: templates, Base: Base, Name: "Weir", Nav: s.nav(), Viewer: viewer, SignOut: Base + "/logout", Now: o.Now, Logger: o.Logger,
+		Templates: templates, Base: Base, Name: "Weir", Nav: s.nav(), Viewer: viewer, Banner: s.banner, SignOut: Base + "/logout", Now: o.Now, Logger: o.Logger,
 	}); err != nil {
 		return nil, err
 	}
@@ -160,6 +162,9 @@ func (s *Server) nav() []page.NavItem {
 	}
 	if s.opts.Billing != nil {
 		items = append(items, billingNav(Base)...)
+	}
+	if s.opts.Alerts != nil {
+		items = append(items, page.NavItem{Path: Base + "/alerts", Label: "Alerts"})
 	}
 	return append(items, page.NavItem{Path: Base + "/health", Label: "System health"})
 }

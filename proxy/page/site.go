@@ -31,6 +31,9 @@ type Options struct {
 	// Viewer says who is signed in, for the top bar; empty: nobody, and there is
 	// no navigation. nil: nobody ever.
 	Viewer func(*http.Request) string
+	// Banner is what every page says above its content to who is signed in; nil, or
+	// a nil banner: nothing.
+	Banner func(*http.Request) *Banner
 	// SignOut is the path that the button for it posts to.
 	SignOut string
 
@@ -128,6 +131,7 @@ type View struct {
 	Viewer string // who is signed in, or empty
 	Theme  string // "light" or "dark" where the reader chose one
 	Nav    []NavEntry
+	Banner *Banner // nil: there is none
 
 	SignOut string
 }
@@ -149,6 +153,7 @@ func (s *Site) view(r *http.Request, data any) *View {
 	if v.Viewer == "" {
 		return v
 	}
+	v.Banner = s.banner(r)
 	current := -1
 	for i, item := range s.opts.Nav {
 		v.Nav = append(v.Nav, NavEntry{NavItem: item})

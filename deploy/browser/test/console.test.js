@@ -43,6 +43,22 @@ test("the printed link signs in, once", async () => {
   await other.leave();
 });
 
+test("an open alert is on every page, and what to do on one", async () => {
+  for (const reader of [light, plain]) {
+    await reader.step("alerts", async () => {
+      const page = await reader.at("/console/usage");
+      const banner = page.locator("main > .banner");
+      assert.match(await banner.textContent(), /^1 alert is open\./);
+      await reader.follow(banner.getByRole("link"));
+      assert.equal(await page.getByRole("heading", {level: 1}).textContent(), "Alerts");
+      const row = page.locator("main tbody tr");
+      assert.equal(await row.count(), 1);
+      assert.match(await row.textContent(), /Prices that wait for a person.*critical.*weir pricebook approve and reject decide/s);
+      reader.unharmed("alerts");
+    });
+  }
+});
+
 test("pages without anything teach", async () => {
   for (const path of ["/console/", "/console/live", "/console/usage", "/console/events", "/console/invoices", "/console/margin"]) {
     await light.step(`empty ${path}`, async () => {
