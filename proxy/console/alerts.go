@@ -54,7 +54,7 @@ func aboutAlert(kind metering.AlertKind) (about, do string) {
 	case metering.AlertProvisional:
 		return "A cost that is not certain", "Look at the vendor's page and add the price that holds: weir pricebook add. Until then the cost counts as it is."
 	case metering.AlertNegativeMargin:
-		return "A margin that is too low", "Compare what it costs with what is charged: Cost & margin, or weir backtest with other prices."
+		return "A margin that is too low", "weir margin compares what it costs with what is charged: ask for a price that covers the cost."
 	case metering.AlertPriceFeed:
 		return "A catalogue that cannot be read", "weir pricebook sync looks again and says what fails; weir pricebook feeds has its address. Prices stay as they are."
 	case metering.AlertPriceHeld:
