@@ -30,6 +30,7 @@ type marginPage struct {
 	Chart  *page.Chart
 	CSV    string // URL of the same figures as a file
 	Fault  string // why there are no figures
+	Stated string // what providers state of the same time; empty: nothing
 }
 
 // marginRow is a group as the page shows it.
@@ -137,9 +138,31 @@ func (b *billingPages) showMargin(w http.ResponseWriter, r *http.Request) {
 		return
 	default:
 		data.Rows, data.More = rows[:min(len(rows), marginShown)], max(0, len(rows)-marginShown)
+		if data.Stated, err = b.stated(r.Context(), q); err != nil {
+			b.site.Fail(w, r, err)
+			return
+		}
 		data.Totals, data.Tiles, data.Chart = totals, marginTiles(totals.MarginRow, ""), marginChart(q, rows)
 	}
 	b.site.Render(w, r, http.StatusOK, "billing-margin", data)
+}
+
+// stated says how what providers state of the calls of a period compares with what
+// the price book says.
+func (b *billingPages) stated(ctx context.Context, q marginQuery) (string, error) {
+	rows, err := b.metering.StatedCosts(ctx, metering.StatedQuery{Org: q.org, From: q.period.From, To: q.period.To})
+	if err != nil {
+		return "", fmt.Errorf("stated costs: %w", err)
+	}
+	var sum metering.StatedSums
+	for i := range rows {
+		sum.Add(&rows[i].StatedSums)
+	}
+	if sum.Compared == 0 {
+		return "", nil
+	}
+	return fmt.Sprintf("Of %s calls the provider states a cost that the price book has too: $%s stated, $%s by the book; %s of them differ by more than 0.1 %%. weir pricebook stated has them by model.",
+		page.Number(sum.Compared), sum.StatedCompared, sum.Computed, page.Number(sum.Differing)), nil
 }
 
 func marginHead(by string) string {

@@ -132,3 +132,20 @@ func TestBillingPages_event(t *testing.T) {
 	other.Name = "something-else"
 	d.render("eventbilling", func() (any, error) { return d.pages.event(d.Context(), metering.DefaultOrg, &other) }).wants("No meter measures this event")
 }
+
+// TestBillingPages_marginStated covers T41: what providers state of the calls of
+// the period is beside what the book says of them.
+func TestBillingPages_marginStated(t *testing.T) {
+	t.Parallel()
+	d := margins(t)
+	period := "?from=2026-01-01&to=2026-02-01"
+	if body := d.open("/margin" + period).body; strings.Contains(body, "the provider states") {
+		t.Error("what no provider states is compared")
+	}
+	for at, cost := range map[string]string{"2026-01-12T12:00:00Z": "15", "2026-01-12T13:00:00Z": "2", "2026-02-01T00:00:00Z": "9"} {
+		d.Call(at, "dear", 1000, func(e *metering.Event) {
+			e.Cost, e.Usage.StatedCost = metering.Cost{Micros: 2_000_000}, &metering.StatedCost{Amount: cost, Unit: "usd"}
+		})
+	}
+	d.open("/margin" + period).wants("Of 2 calls the provider states a cost that the price book has too: $17 stated, $4 by the book; 1 of them differ")
+}

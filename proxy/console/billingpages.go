@@ -32,6 +32,7 @@ type billingMetering interface {
 	Customer(ctx context.Context, org, ref string) (metering.Customer, error)
 	Meters(ctx context.Context, org string, limit int, cursor string) ([]metering.Meter, string, error)
 	Journals(ctx context.Context) ([]metering.JournalInfo, error)
+	StatedCosts(ctx context.Context, q metering.StatedQuery) ([]metering.StatedRow, error)
 }
 
 // listed is how many rows a list of the billing pages has.

@@ -50,6 +50,9 @@ type EventStore interface {
 	Event(ctx context.Context, org, ref string) (*metering.Event, error)
 	Events(ctx context.Context, q metering.EventQuery) ([]*metering.Event, string, error)
 	Usage(ctx context.Context, q metering.UsageQuery) ([]metering.UsageRow, metering.UsageTotals, error)
+	// StatedCosts compares what providers state of calls with what the price book
+	// says.
+	StatedCosts(ctx context.Context, q metering.StatedQuery) ([]metering.StatedRow, error)
 	Quarantined(ctx context.Context, org string, limit int) ([]metering.Quarantined, error)
 }
 
