@@ -80,7 +80,7 @@ type Upstream struct {
 	MissingUsage string `yaml:"missing_usage"`
 
 	// Cost says which figure is the cost of a call, where the provider states one in
-	// its answer (OpenRouter, xAI, Perplexity); the other is kept beside it.
+	// its answer (OpenRouter, xAI, Perplexity, LiteLLM); the other is kept beside it.
 	// "computed": the price book's. "stated": the provider's. "stated_if_unpriced":
 	// the provider's where the price book has none. With the client's own credential
 	// (auth: client, or a key of one's own at OpenRouter) the operator pays what is

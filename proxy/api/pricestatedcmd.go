@@ -92,9 +92,13 @@ func printStated(p *printer, a StatedAnswer) {
 }
 
 func statedFigures(t StatedTotals) []any {
-	percent := "-"
+	// Of no call that has both there are no figures to compare, which is not zero.
+	theirs, ours, difference, percent := "-", "-", "-", "-"
+	if t.Compared > 0 {
+		theirs, ours, difference = t.StatedCompared.String(), t.Computed.String(), t.Difference.String()
+	}
 	if t.Percent != nil {
 		percent = *t.Percent
 	}
-	return []any{t.Calls, t.Stated, t.Compared, t.StatedCompared, t.Computed, t.Difference, percent, t.Differing, t.Rounded, t.Unpriced, t.Invalid}
+	return []any{t.Calls, t.Stated, t.Compared, theirs, ours, difference, percent, t.Differing, t.Rounded, t.Unpriced, t.Invalid}
 }

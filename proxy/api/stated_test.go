@@ -71,7 +71,7 @@ func TestStated(t *testing.T) {
 	}
 
 	s.says("event show "+own.ID.String(), "cost unpriced model: c stated by the provider $0.01 the vendor bills besides 0.2 usd", "flag stated_cost_fee")
-	s.says("pricebook stated", "openrouter/a router 2 1 2 1 0.9 0.1 10.00 1 0 0 0", "xai/b router 1 2 1 2 2 0 0.00 0 0 0 1", "total 4 3.01 3 3 2.9 0.1 3.33 1 0 1 1",
+	s.says("pricebook stated", "openrouter/a router 2 1 2 1 0.9 0.1 10.00 1 0 0 0", "openrouter/c router 1 0.01 0 - - - - 0 0 1 0", "xai/b router 1 2 1 2 2 0 0.00 0 0 0 1", "total 4 3.01 3 3 2.9 0.1 3.33 1 0 1 1",
 		"what is stated of them is the gateway's fee, and the vendors bill $0.2 more", "1 calls have no cost by the price book", "1 more calls state what is no cost")
 	s.says("pricebook stated --interval day --model b", "2026-01-31T00:00:00.000000Z xai/b router 1 2")
 	s.says("pricebook stated --tolerance 10", "openrouter/a")
