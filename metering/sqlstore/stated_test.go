@@ -1,6 +1,9 @@
 package sqlstore_test
 
 import (
+	"os"
+	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/weirhq/weir/metering"
@@ -22,10 +25,11 @@ func TestStatedCosts_from(t *testing.T) {
 			for _, e := range []*metering.Event{earlier, later} {
 				e.Usage.StatedCost = &metering.StatedCost{Amount: "0.5", Unit: "usd"}
 			}
-			if _, err := beside(t, address).ExecContext(t.Context(), "UPDATE stated_costs_from SET at = $1", int64(later.At.Hour())); err != nil {
+			if err := s.Ship(t.Context(), metering.Shipment{Lease: lease, From: 0, To: 1, Events: []*metering.Event{earlier}}); err != nil {
 				t.Fatal(err)
 			}
-			if err := s.Ship(t.Context(), metering.Shipment{Lease: lease, From: 0, To: 2, Events: []*metering.Event{earlier, later}}); err != nil {
+			again(t, address, name, "00017_stated.sql") // as if the event had been there before the table
+			if err := s.Ship(t.Context(), metering.Shipment{Lease: lease, From: 1, To: 2, Events: []*metering.Event{later}}); err != nil {
 				t.Fatal(err)
 			}
 			for _, e := range []*metering.Event{earlier, later} {
@@ -53,5 +57,27 @@ func TestStatedCosts_from(t *testing.T) {
 				t.Errorf("%+v, want the later call alone, corrected: %+v", rows, want)
 			}
 		})
+	}
+}
+
+// again runs a migration down and up.
+func again(t *testing.T, address, engine, file string) {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join("..", "..", "deploy", "schema", engine, file))
+	if err != nil {
+		t.Fatal(err)
+	}
+	up, down, ok := strings.Cut(string(text), "-- +goose Down")
+	if !ok {
+		t.Fatalf("%s has no way down", file)
+	}
+	db := beside(t, address)
+	for _, statement := range append(strings.Split(down, ";\n"), strings.Split(up, ";\n")...) {
+		if strings.TrimSpace(statement) == "" {
+			continue
+		}
+		if _, err := db.ExecContext(t.Context(), statement); err != nil {
+			t.Fatalf("%s: %v", statement, err)
+		}
 	}
 }
