@@ -25,7 +25,7 @@ func (c *comparison) apart(t *target, e *entry) {
 		change.identify(r.From)
 		cl := claim{
 			rate: &r, now: now, meter: k.meter, group: groups[groupKey(&r, c.now)],
-			agree: c.others.agree(&r, e.sku.SKU, e.sku.SKU), void: c.void(k, now, synced),
+			agree: c.others.agree(&r, e.sku.SKU, e.sku.SKU), other: c.others.against(&r, e.sku.SKU, e.sku.SKU), void: c.void(k, now, synced),
 		}
 		switch {
 		case samePrice(now, &r):

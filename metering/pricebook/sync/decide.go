@@ -112,7 +112,9 @@ func (c *comparison) rate(r *catalogue.Rate, listed catalogue.SKU, g *group) {
 		c.confirm(now, synced, agree)
 		return
 	}
-	cl := claim{rate: r, now: now, meter: k.meter, group: g, agree: agree, void: c.void(k, now, synced)}
+	cl := claim{
+		rate: r, now: now, meter: k.meter, group: g, agree: agree, other: c.others.against(r, listed.SKU, k.sku), void: c.void(k, now, synced),
+	}
 	if unit(now) == nil && cl.unvouched() {
 		c.doubtful(r, now, listed)
 		return

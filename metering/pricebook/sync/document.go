@@ -99,8 +99,9 @@ func (m *model) price(meter string, n json.Number, shift int, per int64, when ca
 	})
 }
 
-// add takes the model into the document. Of two that have one name and differ in
-// a price neither is taken: nobody knows which is meant.
+// add takes the model into the document. Of two that have one name and give one
+// thing different prices neither is taken: nobody knows which is meant. A price
+// that only one of them has is that of both.
 func (s *sheet) add(m *model) {
 	s.entries++
 	if m.fault == "" && len(m.rates) == 0 {
@@ -112,7 +113,7 @@ func (s *sheet) add(m *model) {
 	switch {
 	case old == nil:
 		s.models[key] = m
-	case old.fault == "" && m.fault == "" && !sameRates(old.rates, m.rates):
+	case old.fault == "" && m.fault == "" && !old.join(m):
 		old.fault = "it is there twice, with different prices"
 	case old.fault != "" && m.fault == "":
 		old.fault += "; it is there twice"
@@ -151,10 +152,20 @@ func compareRates(a, b catalogue.Rate) int {
 	)
 }
 
-func sameRates(a, b []catalogue.Rate) bool {
-	return slices.EqualFunc(a, b, func(x, y catalogue.Rate) bool {
-		return compareRates(x, y) == 0 && x.To == y.To && *x.Price == *y.Price && x.Per == y.Per
-	})
+// join adds the rates that only the other entry of the model has; it reports
+// whether the two agree in the rest.
+func (m *model) join(o *model) (agree bool) {
+	for i := range o.rates {
+		r := &o.rates[i]
+		at, found := slices.BinarySearchFunc(m.rates, *r, compareRates)
+		switch {
+		case !found:
+			m.rates = slices.Insert(m.rates, at, *r)
+		case m.rates[at].To != r.To || *m.rates[at].Price != *r.Price || m.rates[at].Per != r.Per:
+			return false
+		}
+	}
+	return true
 }
 
 // tooMany refuses a document of which more than a tenth cannot be read: it has

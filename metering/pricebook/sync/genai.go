@@ -23,6 +23,33 @@ type genaiModel struct {
 	Context    json.Number     `json:"context_window"`
 	Deprecated bool            `json:"deprecated"`
 	Prices     json.RawMessage `json:"prices"`
+	Variants   []genaiVariant  `json:"price_variants"`
+}
+
+// genaiVariant is prices of a way to call a model, by the name that it has in the
+// request. Each price is overridden on its own; of a list the first that has begun
+// holds, and the latest is the first.
+type genaiVariant struct {
+	When map[string]string `json:"when"`
+	genaiPeriod
+}
+
+// way is the condition of the variant; ok is false for one that no answer shows.
+func (v *genaiVariant) way() (when catalogue.When, ok bool) {
+	if len(v.When) != 1 {
+		return when, false
+	}
+	switch {
+	case v.When["service_tier"] == "flex", v.When["service_tier"] == "priority":
+		when.Tier = v.When["service_tier"]
+	case v.When["processing"] == "batch":
+		when.Tier = "batch"
+	case v.When["speed"] == "fast":
+		when.Speed = "fast"
+	default:
+		return when, false
+	}
+	return when, true
 }
 
 // genaiMatch is the part of a tree of conditions that names ids. Beginnings,
@@ -113,17 +140,39 @@ func (s *sheet) genaiModel(provider string, g *genaiModel, periods []genaiPeriod
 		} else if i > 0 {
 			m.fault = "two prices since ever"
 		}
-		m.genaiPrices(periods[i].Prices)
+		m.genaiPrices(periods[i].Prices, catalogue.When{})
 		for j := start; j < len(m.rates); j++ {
 			m.rates[j].From = from
 		}
 	}
+	m.genaiVariants(g.Variants)
 	s.add(m)
+}
+
+// genaiVariants adds the prices of ways to call the model.
+func (m *model) genaiVariants(list []genaiVariant) {
+	for i := range list {
+		v := &list[i]
+		when, ok := v.way()
+		var from catalogue.Instant
+		if c := v.Constraint; c != nil {
+			from = day(c.StartDate)
+			ok = ok && from != 0
+		}
+		if !ok {
+			continue
+		}
+		start := len(m.rates)
+		m.genaiPrices(v.Prices, when)
+		for j := start; j < len(m.rates); j++ {
+			m.rates[j].From = from
+		}
+	}
 }
 
 // genaiPrices adds the prices of a period. Units that no dialect counts are left
 // out.
-func (m *model) genaiPrices(prices map[string]json.RawMessage) {
+func (m *model) genaiPrices(prices map[string]json.RawMessage, when catalogue.When) {
 	wide := ""
 	if countsModalities(m.sku.Provider) {
 		wide = ".*"
@@ -144,9 +193,9 @@ func (m *model) genaiPrices(prices map[string]json.RawMessage) {
 			continue
 		}
 		seen[meter] = true
-		m.genaiPrice(meter, prices[key])
+		m.genaiPrice(meter, prices[key], when)
 	}
-	if fee := searchMeter(m.sku.Provider, ""); fee != "" {
+	if fee := searchMeter(m.sku.Provider, ""); fee != "" && when.Key() == "" {
 		var n json.Number
 		if raw, ok := prices["web_searches_kcount"]; ok && json.Unmarshal(raw, &n) == nil {
 			m.price(fee, n, 0, 1000, anyCall())
@@ -156,10 +205,10 @@ func (m *model) genaiPrices(prices map[string]json.RawMessage) {
 
 // genaiPrice adds a number, or a base and tiers: the whole call is charged at
 // the price of the tier that its input exceeds.
-func (m *model) genaiPrice(meter string, raw json.RawMessage) {
+func (m *model) genaiPrice(meter string, raw json.RawMessage, when catalogue.When) {
 	var n json.Number
 	if json.Unmarshal(raw, &n) == nil {
-		m.price(meter, n, 0, 0, catalogue.When{})
+		m.price(meter, n, 0, 0, when)
 		return
 	}
 	var tiered struct {
@@ -173,13 +222,15 @@ func (m *model) genaiPrice(meter string, raw json.RawMessage) {
 		m.fault = "the price of " + meter + " is neither a number nor tiers"
 		return
 	}
-	m.price(meter, tiered.Base, 0, 0, catalogue.When{})
+	m.price(meter, tiered.Base, 0, 0, when)
 	for _, t := range tiered.Tiers {
 		start := tokens(t.Start)
 		if start == 0 {
 			m.fault = "a tier of " + meter + " from " + fmt.Sprintf("%.20q", t.Start)
 		}
-		m.price(meter, t.Price, 0, 0, catalogue.When{Above: start})
+		above := when
+		above.Above = start
+		m.price(meter, t.Price, 0, 0, above)
 	}
 }
 

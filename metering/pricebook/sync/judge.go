@@ -47,6 +47,7 @@ type claim struct {
 	meter string          // without modalities that are all alike
 	group *group
 	agree []string // other feeds that say the same
+	other []string // those that say something quite different
 	void  string   // why a lower layer deliberately has no price; empty: it does not
 }
 
@@ -64,17 +65,19 @@ func (c *claim) judge() (Verdict, string) {
 		if c.void != "" && len(c.agree) == 0 {
 			return Hold, "there is no price, on purpose (" + c.void + "), and no second feed has this one"
 		}
+		if len(c.other) > 0 && len(c.agree) == 0 {
+			return Hold, "new, and " + strings.Join(c.other, ", ")
+		}
 		return Apply, "new" + also
 	}
-	three := big.NewRat(3, 1)
 	switch {
 	case price.Sign() == 0:
 		return Hold, "it would become free" + also
 	case old.Sign() == 0:
 		return Hold, "it would be free no more" + also
-	case price.Cmp(new(big.Rat).Mul(old, three)) >= 0:
+	case muchMore(price, old):
 		return Hold, "it would cost three times as much or more" + also
-	case old.Cmp(new(big.Rat).Mul(price, three)) >= 0:
+	case muchMore(old, price):
 		return Hold, "it would cost a third or less" + also
 	case len(c.agree) > 0:
 		return Apply, strings.Join(c.agree, " and ") + agrees(c.agree)

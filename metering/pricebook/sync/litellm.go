@@ -1,6 +1,7 @@
 package sync
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -26,6 +27,9 @@ type liteModel struct {
 	Deprecated string          `json:"deprecation_date"`
 	Search     json.RawMessage `json:"search_context_cost_per_query"`
 	SearchUnit string          `json:"web_search_billing_unit"`
+	Alias      string          `json:"alias_of"`
+	OffPeak    json.RawMessage `json:"off_peak_pricing"`
+	Tiers      json.RawMessage `json:"tiered_pricing"`
 }
 
 // liteLLM reads model_prices_and_context_window.json of BerriAI/litellm: models
@@ -42,6 +46,10 @@ func (s *sheet) liteLLM(text []byte) error {
 		err := json.Unmarshal(doc[name], &members)
 		if err == nil {
 			err = json.Unmarshal(doc[name], &l)
+		}
+		if err == nil && l.Alias != "" {
+			s.entries++ // a name of litellm's own, "azure_ai/gpt-sol-latest": no provider knows it
+			continue
 		}
 		if err == nil && l.Provider == "" {
 			err = fmt.Errorf("no litellm_provider: %w", metering.ErrInvalid)
@@ -66,8 +74,21 @@ func (s *sheet) liteModel(name string, l *liteModel, members map[string]json.Raw
 	m.sku.Kind = liteKind(l.Mode)
 	m.sku.Context, m.sku.MaxOutput = count(l.Input), count(l.Output)
 	m.sku.Deprecated = day(l.Deprecated)
+	if len(l.OffPeak) > 0 {
+		m.fault = "prices by the hour" // its others are those of the dear hours
+	}
+	m.litePrices(members, 0)
+	m.liteTiers(l.Tiers)
+	m.liteOtherUnits(members)
+	m.liteSearch(l)
+	s.add(m)
+}
+
+// litePrices adds the prices for tokens, each of them for input of more than above
+// tokens.
+func (m *model) litePrices(members map[string]json.RawMessage, above int64) {
 	for _, key := range slices.Sorted(maps.Keys(members)) {
-		meter, when, ok := liteMeter(key, ours)
+		meter, when, ok := liteMeter(key, m.sku.Provider)
 		if !ok {
 			continue
 		}
@@ -76,10 +97,72 @@ func (s *sheet) liteModel(name string, l *liteModel, members map[string]json.Raw
 			m.fault = note(key, err.Error())
 			continue
 		}
+		if when.Above == 0 {
+			when.Above = above
+		}
 		m.price(meter, n, perToken, 0, when)
 	}
-	m.liteSearch(l)
-	s.add(m)
+}
+
+// liteTiers adds the prices of ranges of input, of which the first may be there
+// as prices without a range too. A range has its upper end and not its lower one:
+// the same models at other hosts change their price above it.
+func (m *model) liteTiers(raw json.RawMessage) {
+	if len(raw) == 0 {
+		return
+	}
+	var tiers []map[string]json.RawMessage
+	if err := json.Unmarshal(raw, &tiers); err != nil {
+		m.fault = note("tiered_pricing", err.Error())
+		return
+	}
+	base := model{sku: m.sku, rates: m.rates}
+	slices.SortStableFunc(base.rates, compareRates)
+	for _, tier := range tiers {
+		if tier["range"] == nil {
+			continue // by something else, such as the results of a search
+		}
+		var ends []json.Number
+		if err := json.Unmarshal(tier["range"], &ends); err != nil || len(ends) != 2 {
+			m.fault = note("tiered_pricing", "a range "+string(tier["range"]))
+			return
+		}
+		start, ok := decimal(ends[0], 0) // 256000.0
+		above, err := strconv.ParseInt(start, 10, 64)
+		if !ok || err != nil {
+			m.fault = note("tiered_pricing", "a range from "+ends[0].String())
+			return
+		}
+		part := model{sku: m.sku}
+		part.litePrices(tier, above)
+		slices.SortStableFunc(part.rates, compareRates)
+		if m.fault = cmp.Or(m.fault, part.fault); m.fault != "" {
+			return
+		}
+		if !base.join(&part) {
+			m.fault = "its ranges of input and its other prices differ"
+			return
+		}
+	}
+	m.rates = base.rates
+}
+
+// liteOtherUnits takes a price of zero for tokens back where something else has a
+// price, images or queries: the model is not free, it is not charged by the token.
+func (m *model) liteOtherUnits(members map[string]json.RawMessage) {
+	if slices.ContainsFunc(m.rates, func(r catalogue.Rate) bool { return *r.Price != "0" }) {
+		return
+	}
+	for key, raw := range members {
+		var n json.Number
+		if !strings.Contains(key, "_cost_per_") || json.Unmarshal(raw, &n) != nil {
+			continue
+		}
+		if price, ok := decimal(n, perToken); ok && price != "0" {
+			m.rates = nil
+			return
+		}
+	}
 }
 
 // count reads a number of tokens, for which some entries have a sentence.

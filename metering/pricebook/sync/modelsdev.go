@@ -95,7 +95,7 @@ func (s *sheet) devModel(provider, id string, d *devModel) {
 	d.Cost.devCost.into(m, catalogue.When{})
 	for i := range d.Cost.Tiers {
 		t := &d.Cost.Tiers[i]
-		size := tokens(t.Tier.Size)
+		size := threshold(tokens(t.Tier.Size))
 		if t.Tier.Type != "context" || size == 0 {
 			m.fault = fmt.Sprintf("a tier of type %.40q from %.20s", t.Tier.Type, t.Tier.Size)
 		}
@@ -126,6 +126,15 @@ func (c *devCost) into(m *model, when catalogue.When) {
 	m.price("output", c.Output, 0, 0, when)
 	m.price("reasoning", c.Reasoning, 0, 0, when)
 	m.price("output.audio", c.OutputAudio, 0, 0, when)
+}
+
+// threshold is the amount of tokens above which a tier holds. What is copied
+// from Vercel's gateway has the first token of the tier instead, 200,001.
+func threshold(size int64) int64 {
+	if size%1000 == 1 {
+		return size - 1
+	}
+	return size
 }
 
 // tokens reads a count; zero for what is none.

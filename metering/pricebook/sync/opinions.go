@@ -1,6 +1,8 @@
 package sync
 
 import (
+	"fmt"
+	"math/big"
 	"slices"
 	"strings"
 
@@ -63,21 +65,45 @@ func byModel(rates []catalogue.Rate) map[string][]catalogue.Rate {
 func (o *opinions) agree(r *catalogue.Rate, id, sku string) []string {
 	var out []string
 	for _, f := range o.feeds {
-		k := slotOf(r)
-		var said *catalogue.Rate
-		for _, s := range []struct {
-			shelf *shelf
-			id    string
-		}{{f.byID, id}, {f.bySK, id}, {f.byID, sku}, {f.bySK, sku}} {
-			if said = s.shelf.at(k.of(s.id), max(o.at, r.From)); said != nil {
-				break
-			}
-		}
-		if samePrice(said, r) {
+		if samePrice(f.said(r, id, sku, o.at), r) {
 			out = append(out, string(f.shape))
 		}
 	}
 	return out
+}
+
+// against names the feeds whose price is three times as much or more, or a third
+// or less, each with it.
+func (o *opinions) against(r *catalogue.Rate, id, sku string) []string {
+	var out []string
+	for _, f := range o.feeds {
+		said := f.said(r, id, sku, o.at)
+		if a, b := unit(said), unit(r); a != nil && b != nil && (muchMore(a, b) || muchMore(b, a)) {
+			out = append(out, fmt.Sprintf("%s has %s", f.shape, *scaledPrice(said, perOf(r))))
+		}
+	}
+	return out
+}
+
+// said is the feed's rate for an id, or for the SKU that the book takes it for
+// where the feed does not list the id; nil if it has none.
+func (f *opinion) said(r *catalogue.Rate, id, sku string, at catalogue.Instant) *catalogue.Rate {
+	k := slotOf(r)
+	for _, s := range []struct {
+		shelf *shelf
+		id    string
+	}{{f.byID, id}, {f.bySK, id}, {f.byID, sku}, {f.bySK, sku}} {
+		if said := s.shelf.at(k.of(s.id), max(at, r.From)); said != nil {
+			return said
+		}
+	}
+	return nil
+}
+
+// muchMore reports whether a is three times b or more, which no price of zero is
+// measured by.
+func muchMore(a, b *big.Rat) bool {
+	return b.Sign() > 0 && a.Cmp(new(big.Rat).Mul(b, big.NewRat(3, 1))) >= 0
 }
 
 // corroborated reports whether a rate that nobody vouched for has another source

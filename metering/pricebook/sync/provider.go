@@ -21,18 +21,23 @@ func providerNames() map[string]string {
 	return map[string]string{
 		"amazon-bedrock": "bedrock", "aws": "bedrock", "bedrock_converse": "bedrock",
 		"azure": "azure_openai", "azure_ai": "azure_openai", "azure_text": "azure_openai", "azure-cognitive-services": "azure_openai",
+		"cloudflare":   "cloudflare-workers-ai",
 		"cohere_chat":  "cohere",
 		"dashscope":    "alibaba",
-		"fireworks-ai": "fireworks", "fireworks_ai": "fireworks",
-		"gemini":        "google",
-		"google-vertex": "vertex", "google-vertex-anthropic": "vertex", "vertex_ai": "vertex",
+		"fireworks-ai": "fireworks", "fireworks_ai": "fireworks", "fireworks_ai-embedding-models": "fireworks",
+		"friendliai":     "friendli",
+		"gemini":         "google",
+		"github_copilot": "github-copilot",
+		"google-vertex":  "vertex", "google-vertex-anthropic": "vertex", "vertex_ai": "vertex",
 		"moonshotai":             "moonshot",
 		"novita-ai":              "novita",
 		"nvidia_nim":             "nvidia",
+		"opencode_go":            "opencode-go",
 		"text-completion-openai": "openai",
 		"togetherai":             "together", "together_ai": "together",
-		"voyageai": "voyage",
-		"x-ai":     "xai", "x_ai": "xai",
+		"vercel_ai_gateway": "vercel",
+		"voyageai":          "voyage",
+		"x-ai":              "xai", "x_ai": "xai",
 	}
 }
 
