@@ -3,13 +3,16 @@
 package refresh
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"os"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/weirhq/weir/metering"
@@ -53,6 +56,8 @@ type Refresher struct {
 	mu     sync.Mutex // one refresh at a time
 	seen   state
 	status Status
+
+	good atomic.Pointer[catalogue.Layer] // of the file, in the book in force; nil: there is no file
 }
 
 // state is what a book was made of.
@@ -71,8 +76,9 @@ type stamp struct {
 type Status struct {
 	Version string // of the book in force
 	Since   time.Time
-	// Refused is why there is a newer content that does not make a book; the book
-	// in force stays. nil: there is none.
+	// Refused is why there is a newer content that makes no book, and is in none. A
+	// file that is refused holds up nobody else: its last good content stays, and the
+	// other layers are those of now. nil: everything is in force.
 	Refused error
 }
 
@@ -90,10 +96,15 @@ func Open(ctx context.Context, o Options) (*Refresher, error) {
 	if err != nil {
 		return nil, fmt.Errorf("price book: %w", err)
 	}
-	b, err := r.make(ctx)
+	file, err := r.file()
 	if err != nil {
 		return nil, err
 	}
+	b, err := r.make(ctx, file)
+	if err != nil {
+		return nil, err
+	}
+	r.good.Store(file)
 	r.seen, r.shelf = seen, pricebook.NewShelf(b, past{o.Store, o.Org})
 	r.status = Status{Version: b.Version(), Since: o.Now()}
 	return r, nil
@@ -110,8 +121,9 @@ func (r *Refresher) Status() Status {
 }
 
 // Refresh looks whether anything has changed, and puts up the book that it makes.
-// What makes no book is refused as a whole: the book in force stays, and the error
-// is that of every look until the content is another.
+// A file that makes none is refused as a whole: Status says why, and its last good
+// content stays below the other layers as they are now. An error says that what is
+// in the database is not in force: the book before is.
 func (r *Refresher) Refresh(ctx context.Context) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -120,29 +132,59 @@ func (r *Refresher) Refresh(ctx context.Context) error {
 		return fmt.Errorf("look for new prices: %w", err)
 	}
 	if seen.file == r.seen.file && slices.Equal(seen.heads, r.seen.heads) {
-		return r.status.Refused
+		return r.unput()
 	}
-	b, err := r.make(ctx)
+	b, file, refused, err := r.newest(ctx)
 	if err != nil {
-		if !errors.Is(err, metering.ErrInvalid) {
-			return err // the database, or the file: at the next look again
+		if errors.Is(err, metering.ErrInvalid) {
+			r.seen, r.status.Refused = seen, err
 		}
-		r.seen, r.status.Refused = seen, err
-		return err
+		return err // the database, or the file, cannot be read: at the next look again
 	}
 	before := r.shelf.Book().Version()
-	r.seen = seen
+	r.seen, r.status.Refused = seen, refused
+	r.good.Store(file)
 	if b.Version() == before {
-		r.status.Refused = nil
 		return nil
 	}
 	r.shelf.Swap(b)
-	r.status = Status{Version: b.Version(), Since: r.o.Now()}
+	r.status.Version, r.status.Since = b.Version(), r.o.Now()
 	r.o.Logger.Info("new price book", "version", b.Version(), "before", before)
 	if r.o.Changed != nil {
 		r.o.Changed(b)
 	}
 	return nil
+}
+
+// unput is why what is in the database is not in force; nil if it is.
+func (r *Refresher) unput() error {
+	if errors.Is(r.status.Refused, errFile) {
+		return nil
+	}
+	return r.status.Refused
+}
+
+// errFile says that it is the file which makes no book.
+var errFile = errors.New("the file of prices is refused")
+
+// newest makes the book of what there is now. Where the file makes none, it is the
+// one with the file's last good content, and refused says why.
+func (r *Refresher) newest(ctx context.Context) (b *pricebook.Book, file *catalogue.Layer, refused, err error) {
+	file, err = r.file()
+	if err == nil {
+		if b, err = r.make(ctx, file); err == nil {
+			return b, file, nil, nil
+		}
+	}
+	good := r.good.Load()
+	if good == nil || !errors.Is(err, metering.ErrInvalid) && !errors.Is(err, fs.ErrNotExist) {
+		return nil, nil, nil, err
+	}
+	b, without := r.make(ctx, good)
+	if without != nil {
+		return nil, nil, nil, err
+	}
+	return b, good, fmt.Errorf("%w: %w", errFile, err), nil
 }
 
 // Run refreshes until ctx ends.
@@ -157,7 +199,7 @@ func (r *Refresher) Run(ctx context.Context, every time.Duration) {
 		case <-tick.C:
 		}
 		text := ""
-		if err := r.Refresh(ctx); err != nil && ctx.Err() == nil {
+		if err := cmp.Or(r.Refresh(ctx), r.Status().Refused); err != nil && ctx.Err() == nil {
 			text = err.Error()
 		}
 		if text != "" && text != last {
@@ -170,7 +212,7 @@ func (r *Refresher) Run(ctx context.Context, every time.Duration) {
 // Trial returns the book that the present layers and another content of one would
 // make. It changes nothing.
 func (r *Refresher) Trial(ctx context.Context, l *catalogue.Layer) (*pricebook.Book, error) {
-	layers, err := r.layers(ctx)
+	layers, err := r.layers(ctx, r.good.Load())
 	if err != nil {
 		return nil, err
 	}
@@ -194,6 +236,9 @@ func (r *Refresher) look(ctx context.Context) (state, error) {
 		return s, nil
 	}
 	info, err := os.Stat(r.o.File)
+	if errors.Is(err, fs.ErrNotExist) {
+		return s, nil // whoever reads it says so
+	}
 	if err != nil {
 		return s, err
 	}
@@ -202,8 +247,8 @@ func (r *Refresher) look(ctx context.Context) (state, error) {
 }
 
 // make compiles what there is and keeps the book.
-func (r *Refresher) make(ctx context.Context) (*pricebook.Book, error) {
-	layers, err := r.layers(ctx)
+func (r *Refresher) make(ctx context.Context, file *catalogue.Layer) (*pricebook.Book, error) {
+	layers, err := r.layers(ctx, file)
 	if err != nil {
 		return nil, err
 	}
@@ -217,20 +262,24 @@ func (r *Refresher) make(ctx context.Context) (*pricebook.Book, error) {
 	return b, nil
 }
 
-func (r *Refresher) layers(ctx context.Context) ([]*catalogue.Layer, error) {
+func (r *Refresher) layers(ctx context.Context, file *catalogue.Layer) ([]*catalogue.Layer, error) {
 	stored, err := r.o.Store.PriceLayers(ctx, r.o.Org)
 	if err != nil {
 		return nil, fmt.Errorf("read layers of prices: %w", err)
 	}
 	layers := slices.Concat(r.o.Shipped, stored)
+	if file != nil {
+		layers = append(layers, file)
+	}
+	return layers, nil
+}
+
+// file reads the operator's file; nil if none is configured.
+func (r *Refresher) file() (*catalogue.Layer, error) {
 	if r.o.File == "" {
-		return layers, nil
+		return nil, nil
 	}
-	l, err := readFile(r.o.File)
-	if err != nil {
-		return nil, err
-	}
-	return append(layers, l), nil
+	return readFile(r.o.File)
 }
 
 // readFile reads the operator's file.

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -162,17 +163,16 @@ func TestRefresher(t *testing.T) {
 	for _, broken := range []string{"rates: [{", priceFile("-1"), "matches: [{provider: p, type: exact, pattern: x, sku: nothing}]", priceFile("1") + "rates: []"} {
 		written(t, file, broken)
 		for range 2 {
-			if err := r.Refresh(t.Context()); !errors.Is(err, metering.ErrInvalid) {
-				t.Errorf("%q: %v", broken, err)
+			must(r.Refresh(t.Context()))
+			if err := r.Status().Refused; !errors.Is(err, metering.ErrInvalid) {
+				t.Errorf("%q: refused because of %v", broken, err)
 			}
 		}
 		want("5")
-		if r.Status().Refused == nil {
-			t.Error("a refused file is not said to be")
-		}
 	}
 	must(os.Remove(file))
-	if err := r.Refresh(t.Context()); !errors.Is(err, os.ErrNotExist) {
+	must(r.Refresh(t.Context()))
+	if err := r.Status().Refused; !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("without its file: %v", err)
 	}
 	want("5")
@@ -190,6 +190,51 @@ func TestRefresher(t *testing.T) {
 	s.broken = nil
 	must(r.Refresh(t.Context()))
 	want("7")
+}
+
+// TestRefresher_brokenFile: a file that is refused holds nobody else up: what is
+// said by command and by catalogues takes effect above and below its last good
+// content, and can be tried. What is broken in the database changes nothing.
+func TestRefresher_brokenFile(t *testing.T) {
+	t.Parallel()
+	s, file := newStore(), filepath.Join(t.TempDir(), "prices.yaml")
+	written(t, file, priceFile("3"))
+	r := open(t, s, file, nil)
+	look := func(price string, refused bool) {
+		t.Helper()
+		if err := r.Refresh(t.Context()); err != nil {
+			t.Error(err)
+		}
+		if got := cost(t, r.Shelf()); got != price || (r.Status().Refused != nil) != refused {
+			t.Errorf("the price is %s, refused %v; want %s, %t", got, r.Status().Refused, price, refused)
+		}
+	}
+	written(t, file, "rates: [{")
+	s.put(layer(t, catalogue.Synced, "2"))
+	look("3", true)
+	if !slices.ContainsFunc(r.Shelf().Book().Layers(), func(l *catalogue.Layer) bool { return l.Level == catalogue.Synced }) {
+		t.Error("the catalogue waits for the file")
+	}
+	if b, err := r.Trial(t.Context(), layer(t, catalogue.Operator, "4")); err != nil || len(b.Layers()) != 4 {
+		t.Errorf("a trial beside a broken file: %v, %v", b, err)
+	}
+	s.put(layer(t, catalogue.Operator, "4"))
+	look("4", true)
+	look("4", true)
+	nothing, err := catalogue.NewLayer(catalogue.Account, catalogue.Rows{Matches: []catalogue.Match{{Provider: "p", Type: catalogue.MatchExact, Pattern: "x", SKU: "y"}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.put(nothing)
+	for range 2 {
+		if err := r.Refresh(t.Context()); !errors.Is(err, metering.ErrInvalid) || r.Status().Refused == nil {
+			t.Errorf("a layer that contradicts the book: %v, refused %v", err, r.Status().Refused)
+		}
+	}
+	s.put(layer(t, catalogue.Account, "5"))
+	look("5", true)
+	written(t, file, priceFile("6"))
+	look("5", false)
 }
 
 // TestOpen_refuses: nobody begins with prices that were not meant.
