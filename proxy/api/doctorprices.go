@@ -77,7 +77,7 @@ func (s *Server) checkHeld(ctx context.Context, org string) Check {
 	h := showHeld(open[0])
 	return Check{
 		Name: "held prices", Status: StatusWarn,
-		Measured: fmt.Sprintf("%s wait for a person, the oldest for %s: %s %s", count, age(s.opts.Wall(), open[0].FirstSeen).Round(time.Minute), heldName(&h), h.Reason),
+		Measured: fmt.Sprintf("%s wait for a person, the oldest for %s: %s %s", count, age(s.opts.Wall(), open[0].FirstSeen).Round(time.Minute), priceName(h.Provider, h.SKU), h.Reason),
 		Remedy:   "`weir pricebook held` lists them, approve and reject decide; until then the old price holds",
 	}
 }

@@ -47,7 +47,7 @@ func printSync(p *printer, s PriceSync) {
 		p.row("PROVIDER/MODEL", "METER", "CONDITIONS", "OLD", "NEW", "PER", " ")
 	}
 	for _, d := range s.Changes {
-		p.row(d.Provider+"/"+d.SKU, d.Meter, conditions(&d.When), orNone(d.Old), orNone(d.New), grouped(fmt.Sprint(d.Per)), diffText(s.DryRun, d.Held))
+		p.row(priceName(d.Provider, d.SKU), d.Meter, conditions(&d.When), orNone(d.Old), orNone(d.New), grouped(fmt.Sprint(d.Per)), diffText(s.DryRun, d.Held))
 	}
 	if s.More > 0 {
 		p.line("and %d more", s.More)
@@ -90,17 +90,18 @@ func (c *PriceHeldCmd) Run(ctx context.Context, env *Env) error {
 	return ask(ctx, c.Common, env, func(cl *Client) (Page[HeldPrice], error) { return cl.HeldPrices(ctx, c.State, c.options()) }, func(p *printer, page Page[HeldPrice]) {
 		p.row("ID", "PROVIDER/MODEL", "METER", "CONDITIONS", "OLD", "NEW", "PER", "STATE", "SINCE", "REASON", "FEED")
 		for _, h := range page.Items {
-			p.row(h.ID, heldName(&h), h.Meter, conditions(&h.When), orNone(h.Old), orNone(h.New), grouped(fmt.Sprint(h.Per)), h.State, h.FirstSeen, h.Reason, h.Feed)
+			p.row(h.ID, priceName(h.Provider, h.SKU), h.Meter, conditions(&h.When), orNone(h.Old), orNone(h.New), grouped(fmt.Sprint(h.Per)), h.State, h.FirstSeen, h.Reason, h.Feed)
 		}
 		p.more(page.NextCursor)
 	})
 }
 
-func heldName(h *HeldPrice) string {
-	if h.Provider == "" {
+// priceName is what a change of a price is about.
+func priceName(provider, sku string) string {
+	if provider == "" {
 		return "the whole document"
 	}
-	return h.Provider + "/" + cmp.Or(h.SKU, catalogue.Any)
+	return provider + "/" + cmp.Or(sku, catalogue.Any)
 }
 
 // PriceApprove approves a held change.
@@ -130,7 +131,7 @@ func (c *PriceReject) Run(ctx context.Context, env *Env) error {
 
 func printDecision(p *printer, h HeldPrice) {
 	p.row("change", h.ID)
-	p.row("of", heldName(&h))
+	p.row("of", priceName(h.Provider, h.SKU))
 	p.optional("meter", h.Meter)
 	p.optional("conditions", conditions(&h.When))
 	p.row("from", orNone(h.Old))
