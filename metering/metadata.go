@@ -15,7 +15,7 @@ func (e *Event) reportedProperty(path string) Value {
 		raw = e.Properties
 		for name := range strings.SplitSeq(path, ".") {
 			if raw, ok = member(raw, name); !ok {
-				return e.reportedTokens(path)
+				return e.derived(path)
 			}
 		}
 	}
@@ -32,17 +32,21 @@ func (e *Event) reportedProperty(path string) Value {
 	return v
 }
 
-// reportedTokens reads the counts that a sender gives in _llm alone, which are
-// the event's tokens, under the names that meters add up: otherwise they would
-// be priced and not counted.
-func (e *Event) reportedTokens(path string) Value {
+// derived reads what follows from the counts that a sender gives in _llm alone,
+// under the names that meters add up: they are the event's tokens, which would
+// otherwise be priced and not counted, and they have a cost, which a product that
+// is the cost and a percentage would otherwise not charge.
+func (e *Event) derived(path string) Value {
 	switch path {
-	case "totalTokens", "inputTokens", "outputTokens", "cachedInputTokens":
+	case "totalTokens", "inputTokens", "outputTokens", "cachedInputTokens", "_cost.amount", "_cost.currency":
 	default:
 		return Value{}
 	}
 	if _, ok := member(e.Properties, "_llm"); !ok {
 		return Value{}
+	}
+	if strings.HasPrefix(path, "_cost.") {
+		return e.callProperty(path)
 	}
 	if n, ok := e.tokenProperty(path); ok {
 		return NumberValue(NumberOf(n))

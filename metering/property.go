@@ -53,7 +53,9 @@ func strategy(endpoint string) string {
 //
 // Last, unless the metadata has properties of those names, "customer" and
 // "customer_id" are the internal id of the customer and "external_customer_id"
-// is the name that a reported event gave it. The names are those that Polar's
+// is the name that a reported event gave it. Of a reported event that has _llm and
+// no numbers of its own, the four counts and the cost are those of its tokens. The
+// names are those that Polar's
 // ingestion gives to an LLM event, so that a meter made for it counts the same
 // here.
 func (e *Event) Property(name string) Value {

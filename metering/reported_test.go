@@ -33,3 +33,29 @@ func TestReportedTokens(t *testing.T) {
 		}
 	}
 }
+
+// TestReportedCost: what the book says that such tokens cost is measured too,
+// unless the sender states it, or nobody knows.
+func TestReportedCost(t *testing.T) {
+	t.Parallel()
+	const tokens = `"_llm":{"input_tokens":10,"output_tokens":5}`
+	for _, tt := range []struct {
+		metadata, state, amount, currency string
+	}{
+		{`{` + tokens + `}`, "exact", "12.5", `"usd"`},
+		{`{` + tokens + `,"_cost":{"amount":"3","currency":"usd"}}`, "stated", "3", `"usd"`},
+		{`{` + tokens + `}`, "unpriced", "", `null`},
+		{`{"other":1}`, "exact", "", `null`},
+	} {
+		e := metering.Event{Name: metering.EventLLM, Properties: json.RawMessage(tt.metadata)}
+		e.CostState, e.Cost = metering.CostState(tt.state), metering.Cost{Micros: 125_000}
+		got := ""
+		if v := e.Property("_cost.amount"); v.Kind == metering.KindNumber {
+			got = v.Num.String()
+		}
+		if got != tt.amount {
+			t.Errorf("%s, %s: %q cents, want %q", tt.metadata, tt.state, got, tt.amount)
+		}
+		property(t, &e, "_cost.currency", tt.currency)
+	}
+}
