@@ -126,19 +126,18 @@ func (b *Biller) partQuantity(ctx context.Context, org string, a accrual) (meter
 }
 
 // derivable tells how to read the quantity of a meter off sums of usage: of
-// calls, filtered by nothing that the sums do not have. ok is false for other
-// meters.
-func derivable(m metering.Meter) (read func(metering.UsageTotals) int64, ok bool) {
-	if len(m.Filter.Clauses) != 1 {
+// calls, filtered by nothing that the sums do not have, or of what they cost. ok
+// is false for other meters.
+func derivable(m metering.Meter) (read func(metering.UsageTotals) metering.Number, ok bool) {
+	cost := m.Aggregate.Func == metering.AggregateSum && m.Aggregate.Property == "_cost.amount"
+	if !ofCalls(m.Filter) && !(cost && len(m.Filter.Clauses) == 0) {
 		return nil, false
 	}
-	only := m.Filter.Clauses[0]
-	llm := only.Property == "name" && only.Operator == metering.OpEq && only.Value.Equal(metering.StringValue(metering.EventLLM))
-	if !llm {
-		return nil, false
+	if cost {
+		return func(t metering.UsageTotals) metering.Number { return t.Cost.Cents() }, true
 	}
 	if m.Aggregate.Func == metering.AggregateCount {
-		return func(t metering.UsageTotals) int64 { return t.Requests }, true
+		return func(t metering.UsageTotals) metering.Number { return metering.NumberOf(t.Requests) }, true
 	}
 	if m.Aggregate.Func != metering.AggregateSum {
 		return nil, false
@@ -148,8 +147,18 @@ func derivable(m metering.Meter) (read func(metering.UsageTotals) int64, ok bool
 		"inputTokens":  func(t metering.UsageTotals) int64 { return t.InputTokens },
 		"outputTokens": func(t metering.UsageTotals) int64 { return t.OutputTokens },
 	}
-	read, ok = reads[m.Aggregate.Property]
-	return read, ok
+	tokens, ok := reads[m.Aggregate.Property]
+	return func(t metering.UsageTotals) metering.Number { return metering.NumberOf(tokens(t)) }, ok
+}
+
+// ofCalls reports whether a filter lets through every call of a model and nothing
+// else.
+func ofCalls(f metering.Filter) bool {
+	if len(f.Clauses) != 1 {
+		return false
+	}
+	only := f.Clauses[0]
+	return only.Property == "name" && only.Operator == metering.OpEq && only.Value.Equal(metering.StringValue(metering.EventLLM))
 }
 
 // live sums rows without what test keys used, by the given groups.

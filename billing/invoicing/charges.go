@@ -20,9 +20,13 @@ type Charges struct {
 	Open     bool             // a period of it is open: what is included may shift between rows
 }
 
-// shown is how many decimals a share has at most: shares of an amount need not
-// end.
-const shown = 12
+// shown is how many decimals of a share without an end are written. Those with one
+// are written whole up to endless decimals: a cost in pico-dollars and a percentage
+// of it have some more than twelve, and revenue less cost is the margin.
+const (
+	shown   = 12
+	endless = 30
+)
 
 // Charges computes what the rows of a usage answer are charged: before rounding,
 // after included units and credit in units. Within a period units have no order,
@@ -83,26 +87,26 @@ func (b *Biller) share(ctx context.Context, q metering.UsageQuery, a accrual, pa
 	if err != nil {
 		return false, err
 	}
-	var sum int64
+	var sum metering.Number
 	groups := live(rows, q.By)
 	for _, t := range groups {
-		sum += read(t)
+		sum = sum.Add(read(t))
 	}
-	if metering.NumberOf(sum).Compare(part) != 0 {
+	if sum.Compare(part) != 0 {
 		return false, nil // something counts that is no call
 	}
 	for key, t := range groups {
 		if into[key] == nil {
 			into[key] = new(big.Rat)
 		}
-		into[key].Add(into[key], a.earned(metering.NumberOf(read(t))))
+		into[key].Add(into[key], a.earned(read(t)))
 	}
 	return true, nil
 }
 
 // brief writes an exact decimal, and one without an end to twelve places.
 func brief(r *big.Rat) string {
-	if places, exact := r.FloatPrec(); exact && places <= shown {
+	if places, exact := r.FloatPrec(); exact && places <= endless {
 		return rating.Decimal(r)
 	}
 	text := strings.TrimRight(r.FloatString(shown), "0")

@@ -203,8 +203,8 @@ func marginTiles(t invoicing.MarginRow, link string) []page.Tile {
 // the table and the file.
 func amountHTML(decimal string, currency billing.Currency) template.HTML {
 	if currency == billing.USD {
-		if c, err := metering.ParseCost(decimal); err == nil {
-			return page.CostHTML(c)
+		if markup, ok := page.DollarsHTML(decimal); ok {
+			return markup
 		}
 	}
 	return page.MoneyHTML(decimal, string(currency))

@@ -39,6 +39,26 @@ func TestCost(t *testing.T) {
 	}
 }
 
+// TestDollarsHTML: what has more decimals than a cost is shown as one, and whole
+// behind it.
+func TestDollarsHTML(t *testing.T) {
+	t.Parallel()
+	for exact, want := range map[string]string{
+		"1.2345678901234567": `<data value="1.2345678901234567" title="$1.2345678901234567">$1.23</data>`,
+		"-0.0001825000001":   `<data class="negative" value="-0.0001825000001" title="$-0.0001825000001">-$0.000183</data>`,
+		"9":                  `<data value="9" title="$9">$9.00</data>`,
+	} {
+		if got, ok := page.DollarsHTML(exact); !ok || string(got) != want {
+			t.Errorf("%s is written as %s", exact, got)
+		}
+	}
+	for _, odd := range []string{"", "dear", "99999999999999999999999"} {
+		if got, ok := page.DollarsHTML(odd); ok {
+			t.Errorf("%q is written as %s", odd, got)
+		}
+	}
+}
+
 // TestCost_any: whatever the amount, it has no exponent, and nothing that is
 // something reads as nothing.
 func TestCost_any(t *testing.T) {

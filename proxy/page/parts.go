@@ -3,6 +3,7 @@ package page
 import (
 	"html"
 	"html/template"
+	"math/big"
 	"strconv"
 
 	"github.com/weirhq/weir/metering"
@@ -39,6 +40,21 @@ func TokensHTML(n int64) template.HTML { return data(Tokens(n), strconv.FormatIn
 
 // CostHTML is what the template function cost writes.
 func CostHTML(c metering.Cost) template.HTML { return cost(c) }
+
+// DollarsHTML is CostHTML of an amount that may have more decimals than a cost has.
+// ok is false for what is no decimal, or too large for a cost.
+func DollarsHTML(exact string) (markup template.HTML, ok bool) {
+	r, ok := new(big.Rat).SetString(exact)
+	if !ok {
+		return "", false
+	}
+	const places = 12 // of a pico-dollar
+	c, err := metering.ParseCost(r.FloatString(places))
+	if err != nil {
+		return "", false
+	}
+	return data(Cost(c), exact, "$"+exact), true
+}
 
 // MoneyHTML is what the template function money writes.
 func MoneyHTML(amount, currency string) template.HTML {
