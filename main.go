@@ -588,7 +588,7 @@ func (p *parts) show(options api.Options, box *sandbox, site string) error {
 func (p *parts) adminOptions(box *sandbox, targets []config.Target, public, site string) api.Options {
 	o := api.Options{
 		Store: p.store, Ring: p.ring, MintKey: keyring.Mint, MintToken: keyring.MintToken,
-		Journal: p.journal.ID(), Sync: p.shipper.Sync, Pricer: p.prices.Shelf(), Explain: p.explain,
+		Journal: p.journal.ID(), Sync: p.shipper.Sync, Pricer: p.prices.Shelf(), Explain: p.explain, ExplainNow: p.explainNow,
 		Prices: p.pricesAPI(), Alerts: p.store,
 		Reconciliation: &api.Reconciliation{Store: p.store, Fetch: p.fetchReports, Defaults: p.exactness},
 		Proxy:          public, Now: p.now, KeysLoaded: p.ring.Loaded, KeysMaxStale: p.conf.Keys.MaxStale, Logger: p.log,
@@ -805,7 +805,15 @@ func (p *parts) pricesAPI() *api.Prices {
 // explain opens the cost of an event down to the prices that made it. One of a
 // book that nobody kept has no lines.
 func (p *parts) explain(ctx context.Context, e *metering.Event) ([]api.Line, error) {
-	lines, err := p.prices.Shelf().Explain(ctx, e)
+	return shownLines(p.prices.Shelf().Explain(ctx, e))
+}
+
+// explainNow is explain of what an event costs after its corrections.
+func (p *parts) explainNow(ctx context.Context, e *metering.Event, corrections []*metering.Event) ([]api.Line, error) {
+	return shownLines(p.prices.Shelf().ExplainNow(ctx, e, corrections))
+}
+
+func shownLines(lines []pricebook.Line, err error) ([]api.Line, error) {
 	if err != nil && !errors.Is(err, metering.ErrNotFound) {
 		return nil, err
 	}

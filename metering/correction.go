@@ -91,13 +91,34 @@ func CostStands(e *Event, corrections []*Event) CostState {
 	return state
 }
 
+// Corrected is the event as its corrections leave it: with the usage, the cost and
+// the state of now, and the book and rates of the correction that decided. What
+// several models had a share of is nobody's once the tokens have changed.
+func Corrected(e *Event, corrections []*Event) *Event {
+	now := *e
+	u := &now.Usage
+	for _, c := range corrections {
+		if c.Usage.Tokens != (Tokens{}) {
+			u.Tokens.Add(&c.Usage.Tokens)
+			u.ByModel = nil
+		}
+		if c.Book != "" {
+			now.Book, now.Rates, now.Pools = c.Book, c.Rates, c.Pools
+		}
+		now.CostReason = c.CostReason
+	}
+	u.Input, u.Output = u.Tokens.Input(), u.Tokens.Output()
+	now.Cost, now.CostState = CostNow(e, corrections)
+	return &now
+}
+
 // PoolUse is what the settled cost of an event takes from a pool of volume, such
 // as a free allowance, in the window that began at Since.
 type PoolUse struct {
-	Pool   string
-	Since  Micros
-	Before Number // what had been used
-	Units  Number // what this event uses
+	Pool   string `json:"pool"`
+	Since  Micros `json:"since"`
+	Before Number `json:"before"` // what had been used
+	Units  Number `json:"units"`  // what this event uses
 }
 
 // Corrects reports whether the numbers are a difference to those of another

@@ -130,6 +130,10 @@ type Event struct {
 	// Corrects is the event whose numbers this one changes by its own; zero: none.
 	Corrects ID `json:"corrects,omitzero"`
 
+	// Pools are, of a correction, the pools of volume that the cost which it leaves
+	// takes from, and how much of each had been used before: what explains the cost.
+	Pools []PoolUse `json:"pools,omitempty"`
+
 	// Journal and FactSeq are the position of the fact; empty for events that did
 	// not come through a journal.
 	Journal string `json:"-"`

@@ -56,6 +56,7 @@ func (s *section) event(e *metering.Event) {
 	id(s, 40, &e.Corrects)
 	rare(s, 41, &e.Computed, e.Computed == nil)
 	text(s, 42, &e.Credential)
+	rare(s, 43, &e.Pools, len(e.Pools) == 0)
 }
 
 func (s *section) attempt(a *metering.Attempt) {

@@ -68,7 +68,7 @@ func notStored(e *metering.Event) {
 
 // What is rare goes through encoding/json, which keeps no invalid UTF-8.
 func valid(e *metering.Event) {
-	texts := []*string{&e.Rates[0], &e.Rates[1], (*string)(&e.Computed.State), &e.Computed.Reason, &e.Computed.Rates[0], &e.Computed.Rates[1]}
+	texts := []*string{&e.Rates[0], &e.Rates[1], (*string)(&e.Computed.State), &e.Computed.Reason, &e.Computed.Rates[0], &e.Computed.Rates[1], &e.Pools[0].Pool, &e.Pools[1].Pool}
 	for _, u := range []*metering.Usage{&e.Usage, e.Attempts[0].Usage, e.Attempts[1].Usage} {
 		texts = append(texts,
 			&u.Estimate.Method, (*string)(&u.Estimate.Withheld), &u.StatedCost.Amount, &u.StatedCost.Unit, &u.StatedCost.Field, &u.StatedCost.Within, &u.StatedCost.Vendor,

@@ -82,6 +82,33 @@ func (s *Shelf) At(ctx context.Context, version string) (*Book, error) {
 	return b, nil
 }
 
+// ExplainNow breaks down what an event costs after its corrections, with the book
+// of the one that decided and, for what was taken from pools, with how they stood.
+// It returns nothing for a cost that no book made.
+func (s *Shelf) ExplainNow(ctx context.Context, e *metering.Event, corrections []*metering.Event) ([]Line, error) {
+	now := metering.Corrected(e, corrections)
+	if now.Book == "" {
+		return nil, nil
+	}
+	b, err := s.At(ctx, now.Book)
+	if err != nil {
+		return nil, err
+	}
+	return b.ExplainIn(now, positions(now.Pools)), nil
+}
+
+// positions are those of the uses.
+func positions(uses []metering.PoolUse) Positions {
+	return func(pool string, window metering.Micros) (metering.Number, bool) {
+		for _, u := range uses {
+			if u.Pool == pool && u.Since == window {
+				return u.Before, true
+			}
+		}
+		return metering.Number{}, false
+	}
+}
+
 // Explain breaks the cost of an event down with the book that made it.
 func (s *Shelf) Explain(ctx context.Context, e *metering.Event) ([]Line, error) {
 	if e.Book == "" {

@@ -63,6 +63,7 @@ type document struct {
 	Attempts   []metering.Attempt      `json:"at,omitempty"`
 	CostPolicy metering.CostPolicy     `json:"cp,omitempty"`
 	Computed   *metering.Figure        `json:"cc,omitempty"`
+	Pools      []metering.PoolUse      `json:"pl,omitempty"`
 }
 
 // ofClasses are the cells that the classes are in where nobody says otherwise.
@@ -127,7 +128,7 @@ func documentOf(e *metering.Event) document {
 		Run: e.Run, ErrorCode: e.ErrorCode, Served: u.Model, Finish: u.Finish, Terminal: u.Terminal, Objects: u.Objects,
 		Tier: u.ServiceTier, Region: u.Region, Speed: u.Speed, Deployment: u.Deployment, HasTotal: u.HasTotal, Quantities: u.Quantities, Attributes: u.Attributes, ByModel: u.ByModel, Flags: u.Flags,
 		Estimate: u.Estimate, StatedCost: u.StatedCost, Error: u.Error, PricedAt: since(e.PricedAt, e.At), CostReason: e.CostReason, Rates: e.Rates, Book: e.Book,
-		ExternalID: e.ExternalID, ExtCust: e.ExternalCustomer, Properties: e.Properties, Raw: u.Raw, SentModel: e.SentModel, Attempts: e.Attempts, Session: e.Session, CostPolicy: e.CostPolicy, Computed: e.Computed,
+		ExternalID: e.ExternalID, ExtCust: e.ExternalCustomer, Properties: e.Properties, Raw: u.Raw, SentModel: e.SentModel, Attempts: e.Attempts, Session: e.Session, CostPolicy: e.CostPolicy, Computed: e.Computed, Pools: e.Pools,
 		Input: unless(u.Input, u.Tokens.Input()), Output: unless(u.Output, u.Tokens.Output()), Total: unless(u.Total, derivedTotal(u)),
 	}
 	if !e.Corrects.IsZero() {
@@ -165,7 +166,7 @@ func (d *document) restore(e *metering.Event, c metering.Classes) {
 	e.CostReason, e.Rates, e.Book = d.CostReason, d.Rates, d.Book
 	e.ExternalID, e.ExternalCustomer, e.Properties = d.ExternalID, d.ExtCust, d.Properties
 	e.SentModel, e.Attempts, e.Session = d.SentModel, d.Attempts, d.Session
-	e.CostPolicy, e.Computed = d.CostPolicy, d.Computed
+	e.CostPolicy, e.Computed, e.Pools = d.CostPolicy, d.Computed, d.Pools
 	if id, err := metering.ParseID(d.Corrects); err == nil {
 		e.Corrects = id
 	}

@@ -57,6 +57,7 @@ func (d *document) appendJSON(b []byte) ([]byte, error) {
 	w.other("at", d.Attempts, len(d.Attempts) > 0)
 	w.text("cp", string(d.CostPolicy))
 	w.other("cc", d.Computed, d.Computed != nil)
+	w.other("pl", d.Pools, len(d.Pools) > 0)
 	return append(w.b, '}'), w.err
 }
 

@@ -270,8 +270,8 @@ func TestRerate_bands(t *testing.T) {
 				e.Usage.Quantities = []metering.Quantity{{Name: "search", Amount: metering.NumberOf(n)}}
 			}
 		}
-		r.call("m", 10*day+3, searches(4))
-		r.call("m", 10*day+1, searches(3))
+		third := r.call("m", 10*day+3, searches(4))
+		first := r.call("m", 10*day+1, searches(3))
 		r.call("m", 10*day+2, searches(1))
 		r.call("m", 11*day, searches(2))
 		if got, want := r.usage(), "4 requests, 4000000 tokens, 10 usd, 0 unpriced"; got != want {
@@ -300,7 +300,44 @@ func TestRerate_bands(t *testing.T) {
 		if got := r.run(rerate.Request{From: 9 * day, To: 13 * day}); got.Repriced != 0 {
 			t.Errorf("on request they change places: %+v", got)
 		}
+		// Each cost opens into lines, whatever the other calls were and come to cost
+		// later: where the pool stood is on record with the correction.
+		old := r.book
+		r.prices(input("m", "7"))
+		r.explained(old, first, "1000000 input × 0 = 0, 3 search × 0 = 0", "searches 3 after 0")
+		r.explained(old, third, "1000000 input × 0 = 0, 1 search × 0 = 0, 3 search × 1 = 3", "searches 4 after 4")
 	})
+}
+
+// explained holds what an event costs now to the lines that it opens into.
+func (r *rerating) explained(by *pricebook.Book, e *metering.Event, lines, pools string) {
+	r.Helper()
+	kept, err := r.store.Event(r.Context(), metering.DefaultOrg, e.ID.String())
+	r.must(err)
+	corrections, _, err := r.store.Corrections(r.Context(), metering.DefaultOrg, e.ID)
+	r.must(err)
+	list, err := pricebook.NewShelf(r.book, onlyBook{by}).ExplainNow(r.Context(), kept, corrections)
+	r.must(err)
+	var got, taken []string
+	var sum metering.Cost
+	for _, l := range list {
+		got = append(got, fmt.Sprintf("%s %s × %s = %s", l.Quantity, l.Item, l.Price, l.Amount))
+		sum = sum.Add(l.Amount)
+	}
+	now := metering.Corrected(kept, corrections)
+	for _, u := range now.Pools {
+		taken = append(taken, fmt.Sprintf("%s %s after %s", u.Pool, u.Units, u.Before))
+	}
+	if strings.Join(got, ", ") != lines || strings.Join(taken, ", ") != pools || sum != now.Cost {
+		r.Errorf("event %s costs %s (%s): %q, %q; want %q, %q", e.ID, now.Cost, now.CostState, got, taken, lines, pools)
+	}
+}
+
+// onlyBook is a past of one book.
+type onlyBook struct{ book *pricebook.Book }
+
+func (k onlyBook) Layers(context.Context, string) ([]*catalogue.Layer, error) {
+	return k.book.Layers(), nil
 }
 
 // TestCorrectUsing_pool: what a cost takes from a pool is taken from where the pool

@@ -209,15 +209,24 @@ func printCost(p *printer, e *Event) {
 	case e.Now.Cost == nil:
 		p.row("cost now", string(e.Now.State), "after corrections")
 	default:
+		printLines(p, e.Now.Lines)
+		for _, u := range e.Now.Pools {
+			p.row("  of "+u.Pool, fmt.Sprintf("%s after %s", u.Units, u.Before), "since "+u.Since.String())
+		}
 		p.row("cost now", "$"+e.Now.Cost.String(), string(e.Now.State), "after corrections")
+	}
+}
+
+// printLines writes the arithmetic of a cost.
+func printLines(p *printer, lines []Line) {
+	for _, l := range lines {
+		p.row("  "+l.Item, strings.Join(append([]string{fmt.Sprintf("%s × $%s / %d", l.Quantity, l.Price, l.Per)}, l.Multiply...), " × "), "= $"+l.Amount.String(), l.Rate)
 	}
 }
 
 // printFigures prints what the event was recorded with.
 func printFigures(p *printer, e *Event) {
-	for _, l := range e.CostLines {
-		p.row("  "+l.Item, strings.Join(append([]string{fmt.Sprintf("%s × $%s / %d", l.Quantity, l.Price, l.Per)}, l.Multiply...), " × "), "= $"+l.Amount.String(), l.Rate)
-	}
+	printLines(p, e.CostLines)
 	if e.Cost == nil {
 		p.row("cost", "unpriced", e.CostReason)
 		printStatedCost(p, e)

@@ -244,6 +244,11 @@ func (s *Server) showEvent(c *call) (answer, error) {
 	}
 	if len(corrections) > 0 {
 		out.Now = costNow(e, corrections)
+		if s.opts.ExplainNow != nil {
+			if out.Now.Lines, err = s.opts.ExplainNow(c.Context(), e, corrections); err != nil {
+				return answer{}, fmt.Errorf("explain the cost after corrections: %w", err)
+			}
+		}
 	}
 	out.Billing, err = s.billedEvent(c, e)
 	return answered(out, err)
@@ -253,14 +258,31 @@ func (s *Server) showEvent(c *call) (answer, error) {
 type CostNow struct {
 	Cost  *metering.Cost     `json:"cost"`
 	State metering.CostState `json:"state"`
+	Book  string             `json:"book,omitempty"`
+	Lines []Line             `json:"lines,omitempty"` // that add up to the cost; none where no book made it
+	// Pools are what the cost takes from volumes that calls share, such as a free
+	// allowance.
+	Pools []PoolUse `json:"pools,omitempty"`
+}
+
+// PoolUse is what a cost takes from a pool in the window that began at Since.
+type PoolUse struct {
+	Pool   string  `json:"pool"`
+	Since  Instant `json:"since"`
+	Before string  `json:"before"` // units used before, exact decimal
+	Units  string  `json:"units"`  // that this event uses, exact decimal
 }
 
 func costNow(e *metering.Event, corrections []*metering.Event) *CostNow {
-	cost, state := metering.CostNow(e, corrections)
-	if state == metering.CostUnpriced {
-		return &CostNow{State: state}
+	now := metering.Corrected(e, corrections)
+	if now.CostState == metering.CostUnpriced {
+		return &CostNow{State: now.CostState}
 	}
-	return &CostNow{&cost, state}
+	out := &CostNow{Cost: &now.Cost, State: now.CostState, Book: now.Book}
+	for _, u := range now.Pools {
+		out.Pools = append(out.Pools, PoolUse{u.Pool, Instant(u.Since), u.Before.String(), u.Units.String()})
+	}
+	return out
 }
 
 // maxTurns is how many turns are shown with a WebSocket.

@@ -1,6 +1,7 @@
 package api_test
 
 import (
+	"context"
 	"errors"
 	"testing"
 	"time"
@@ -15,7 +16,17 @@ import (
 // price has come, and shows both figures; doing so again does nothing.
 func TestRerate(t *testing.T) {
 	t.Parallel()
-	s := newServer(t, func(o *api.Options) { o.Pricer = o.Prices.Books.Shelf() })
+	s := newServer(t, func(o *api.Options) {
+		shelf := o.Prices.Books.Shelf()
+		o.Pricer = shelf
+		o.ExplainNow = func(ctx context.Context, e *metering.Event, corrections []*metering.Event) (out []api.Line, err error) {
+			lines, err := shelf.ExplainNow(ctx, e, corrections)
+			for _, l := range lines {
+				out = append(out, api.Line{Item: l.Item, Quantity: l.Quantity.String(), Price: l.Price, Per: l.Per, Rate: l.Rate, Amount: l.Amount})
+			}
+			return out, err
+		}
+	})
 	ctx := t.Context()
 	_, err := s.client.Ingest(ctx, []byte(`{"events":[{"name":"llm-tokens","external_customer_id":"acme","external_id":"e1","metadata":{"_llm":{"vendor":"openai","model":"gpt-new","input_tokens":1000,"output_tokens":10,"total_tokens":1010}}}]}`))
 	s.must("ingest", err)
@@ -52,7 +63,10 @@ func TestRerate(t *testing.T) {
 	if made.CostState != metering.CostPriced || made.Cost.String() != "0.004" || made.Corrects != e.ID || len(made.Rates) != 2 {
 		t.Errorf("the adjustment is %+v", made)
 	}
-	s.says("event show e1", "unpriced", "model: gpt-new", "cost now", "$0.004")
+	if len(e.Now.Lines) != 2 || e.Now.Lines[0].Amount.Add(e.Now.Lines[1].Amount) != *e.Now.Cost || e.Now.Book != made.Book || e.Now.Book == "" {
+		t.Errorf("what it costs now is explained by %+v of book %q", e.Now.Lines, e.Now.Book)
+	}
+	s.says("event show e1", "unpriced", "model: gpt-new", "1000 × $3 / 1000000 = $0.003", "10 × $100 / 1000000 = $0.001", "cost now", "$0.004")
 }
 
 // TestCheckRerate: a pass that broke off is said to have.

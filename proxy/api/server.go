@@ -42,6 +42,8 @@ type Options struct {
 	// Explain breaks the cost of an event down to the prices that made it.
 	// Nothing is what it breaks down to where no price made it.
 	Explain func(context.Context, *metering.Event) ([]Line, error)
+	// ExplainNow breaks down what an event costs after its corrections.
+	ExplainNow func(ctx context.Context, e *metering.Event, corrections []*metering.Event) ([]Line, error)
 
 	// Proxy is the URL of the data plane as clients reach it.
 	Proxy string

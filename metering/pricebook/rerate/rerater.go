@@ -202,6 +202,7 @@ func (x *run) event(ctx context.Context, e *metering.Event) error {
 		if err != nil {
 			return err
 		}
+		made.Pools = uses
 		if !x.q.DryRun {
 			err = x.r.o.Store.CorrectUsing(ctx, made, len(before), content, uses)
 		}
