@@ -149,7 +149,10 @@ func (s *Store) eventRow(e *metering.Event, journal int64) ([]any, error) {
 			return nil, fmt.Errorf("encode tags: %w: %w", metering.ErrInvalid, err)
 		}
 	}
-	d := documentOf(e)
+	d, served := documentOf(e), servedBy(e)
+	if served == e.Usage.Model {
+		d.Served = "" // the column has it: written twice, a page of SQLite holds four events and not five
+	}
 	stored, err := d.encode(s.db.Engine == schema.Postgres)
 	if err != nil {
 		return nil, err
@@ -168,7 +171,7 @@ func (s *Store) eventRow(e *metering.Event, journal int64) ([]any, error) {
 		some(c.AudioInput), some(c.AudioOutput), some(c.ImageInput), some(c.ImageOutput),
 		micros, picos, unusual(sqldb.Label(string(e.CostState)), usualCost),
 		refOf(e.ProviderID), refOf(e.Usage.ObjectID), refOf(cmp.Or(e.ClientID, sessionRef(e.Session))), unusual(string(tags), ""),
-		servedBy(e), tierOf(e), unusual(sqldb.Label(e.Credential), ""), detailed(e), stored,
+		served, tierOf(e), unusual(sqldb.Label(e.Credential), ""), detailed(e), stored,
 	}, nil
 }
 
@@ -177,7 +180,7 @@ const eventSelect = "SELECT org_id, id, customer, key, at, COALESCE((SELECT j.id
 	"COALESCE(name, '" + usualName + "'), provider, model, COALESCE(outcome, '" + usualOutcome + "'), status, test, metered, COALESCE(usage_state, '" + usualUsage + "'), " +
 	"COALESCE(input, 0), COALESCE(cache_read, 0), COALESCE(cache_write, 0), COALESCE(output, 0), COALESCE(reasoning, 0), " +
 	"COALESCE(audio_input, 0), COALESCE(audio_output, 0), COALESCE(image_input, 0), COALESCE(image_output, 0), " +
-	"COALESCE(micros, 0), COALESCE(picos, 0), COALESCE(cost_state, '" + usualCost + "'), COALESCE(tags, ''), COALESCE(credential, ''), document FROM events"
+	"COALESCE(micros, 0), COALESCE(picos, 0), COALESCE(cost_state, '" + usualCost + "'), COALESCE(tags, ''), COALESCE(credential, ''), COALESCE(served, ''), document FROM events"
 
 func (s *Store) scanEvent(r interface{ Scan(...any) error }) (*metering.Event, error) {
 	e := new(metering.Event)
@@ -185,12 +188,12 @@ func (s *Store) scanEvent(r interface{ Scan(...any) error }) (*metering.Event, e
 	var customer, key []byte
 	var seq int64
 	var c metering.Classes
-	var tags string
+	var tags, served string
 	var stored []byte
 	err := r.Scan(&e.Org, &id, &customer, &key, &e.At, &e.Journal, &seq,
 		&e.Name, &e.Provider, &e.Model, &e.Outcome, &e.Status, &e.Test, &e.Metered, &e.Usage.State,
 		&c.Input, &c.CacheRead, &c.CacheWrite, &c.Output, &c.Reasoning, &c.AudioInput, &c.AudioOutput, &c.ImageInput, &c.ImageOutput,
-		&e.Cost.Micros, &e.Cost.Picos, &e.CostState, &tags, &e.Credential, &stored)
+		&e.Cost.Micros, &e.Cost.Picos, &e.CostState, &tags, &e.Credential, &served, &stored)
 	if err != nil {
 		return nil, err
 	}
@@ -204,6 +207,7 @@ func (s *Store) scanEvent(r interface{ Scan(...any) error }) (*metering.Event, e
 	if err != nil {
 		return nil, fmt.Errorf("event %s: %w", e.ID, err)
 	}
+	d.Served = cmp.Or(d.Served, served)
 	d.restore(e, c)
 	return e, nil
 }

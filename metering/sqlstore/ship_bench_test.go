@@ -108,7 +108,7 @@ func (t *traffic) event(seq uint64) *metering.Event {
 			ID: t.id(), Org: metering.DefaultOrg, Customer: t.customers[who], Key: t.keys[who], At: t.at, Upstream: "openai", Provider: "openai",
 			Endpoint: "openai.chat", Metered: true, Model: "gpt-4o-mini", Stream: t.r.IntN(2) == 0, BodyBytes: t.r.Int64N(9000),
 		},
-		Name: metering.EventLLM, End: t.at + metering.Micros(t.r.Int64N(9e6)), FirstByte: t.at + metering.Micros(t.r.Int64N(9e5)),
+		Name: metering.EventLLM, Credential: "k3y9", End: t.at + metering.Micros(t.r.Int64N(9e6)), FirstByte: t.at + metering.Micros(t.r.Int64N(9e5)),
 		Outcome: metering.OutcomeComplete, Status: 200, ProviderID: "req_" + t.text("0123456789abcdef", 32), BytesOut: t.r.Int64N(20_000), Journal: "j", FactSeq: seq,
 		Cost: metering.Cost{Picos: (in-cached)*150_000 + cached*75_000 + out*600_000}.Normal(), CostState: metering.CostExact, Book: "2026-11-23",
 		Rates: []string{"openai/gpt-4o-mini@2024-07-18/input", "openai/gpt-4o-mini@2024-07-18/cache_read", "openai/gpt-4o-mini@2024-07-18/output"},
