@@ -747,12 +747,10 @@ func (p *parts) consoleOptions(a api.Options, admin *api.Server, site string) co
 			return url, err
 		},
 		Explain: func(ctx context.Context, e *metering.Event) ([]console.Line, error) {
-			lines, err := p.explain(ctx, e)
-			out := make([]console.Line, 0, len(lines))
-			for _, l := range lines {
-				out = append(out, console.Line(l))
-			}
-			return out, err
+			return pageLines(p.explain(ctx, e))
+		},
+		ExplainNow: func(ctx context.Context, e *metering.Event, corrections []*metering.Event) ([]console.Line, error) {
+			return pageLines(p.explainNow(ctx, e, corrections))
 		},
 		Doctor: func(ctx context.Context, org string) []console.Check {
 			var out []console.Check
@@ -800,6 +798,14 @@ func (p *parts) pricesAPI() *api.Prices {
 		}
 	}
 	return out
+}
+
+func pageLines(lines []api.Line, err error) ([]console.Line, error) {
+	out := make([]console.Line, 0, len(lines))
+	for _, l := range lines {
+		out = append(out, console.Line(l))
+	}
+	return out, err
 }
 
 // explain opens the cost of an event down to the prices that made it. One of a

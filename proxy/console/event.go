@@ -2,6 +2,7 @@ package console
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -15,9 +16,19 @@ type eventPage struct {
 	callRow
 	Cells      []cellRow
 	Lines      []Line
-	Raw        string // the provider's usage object
-	Properties string // of a reported event
+	Now        *costNow // nil: nothing has corrected it
+	Raw        string   // the provider's usage object
+	Properties string   // of a reported event
 	Billing    *eventBilling
+}
+
+// costNow is what an event costs after its corrections.
+type costNow struct {
+	Cost  metering.Cost
+	Known bool
+	Lines []Line
+	Pools []metering.PoolUse
+	Book  string
 }
 
 // cellRow is one class of tokens.
@@ -47,6 +58,9 @@ func (s *Server) showEvent(w http.ResponseWriter, r *http.Request) error {
 			return fmt.Errorf("explain the cost: %w", err)
 		}
 	}
+	if out.Now, err = s.now(r.Context(), e); err != nil {
+		return err
+	}
 	if s.billing != nil {
 		if out.Billing, err = s.billing.event(r.Context(), s.opts.Org, e); err != nil {
 			return err
@@ -54,6 +68,25 @@ func (s *Server) showEvent(w http.ResponseWriter, r *http.Request) error {
 	}
 	s.site.Render(w, r, http.StatusOK, "event", out)
 	return nil
+}
+
+// now is what the event costs after its corrections; nil where it has none.
+func (s *Server) now(ctx context.Context, e *metering.Event) (*costNow, error) {
+	corrections, _, err := s.opts.Store.Corrections(ctx, s.opts.Org, e.ID)
+	if err != nil {
+		return nil, fmt.Errorf("corrections of the event: %w", err)
+	}
+	if len(corrections) == 0 {
+		return nil, nil
+	}
+	made := metering.Corrected(e, corrections)
+	out := &costNow{Cost: made.Cost, Known: made.CostState != metering.CostUnpriced, Pools: made.Pools, Book: made.Book}
+	if s.opts.ExplainNow != nil {
+		if out.Lines, err = s.opts.ExplainNow(ctx, e, corrections); err != nil {
+			return nil, fmt.Errorf("explain the cost after corrections: %w", err)
+		}
+	}
+	return out, nil
 }
 
 // Unit is how many units the price of a line is for.

@@ -294,6 +294,9 @@ func TestEvent(t *testing.T) {
 		c.Explain = func(context.Context, *metering.Event) ([]console.Line, error) {
 			return []console.Line{{Item: "input", Quantity: "758", Price: "0.15", Per: 1_000_000, Rate: "rate-1", Amount: metering.Cost{Micros: 113, Picos: 700_000}}}, nil
 		}
+		c.ExplainNow = func(_ context.Context, _ *metering.Event, corrections []*metering.Event) ([]console.Line, error) {
+			return []console.Line{{Item: "searches", Quantity: "3", Price: "0", Per: 1, Rate: "free", Amount: metering.Cost{}}}, nil
+		}
 	})
 	e := o.call(keys[0], time.Minute, "gpt-4o-mini", 1010, 100, metering.Cost{Micros: 182, Picos: 1})
 	got := o.page("/console/events/" + e.ID.String())
@@ -314,6 +317,26 @@ func TestEvent(t *testing.T) {
 	for _, part := range []string{"$0.000182", "350 ms", "1.42 s", "Acme, Inc.", e.ID.String()} {
 		if !strings.Contains(got.body, part) {
 			t.Errorf("the page does not say %s", part)
+		}
+	}
+	// Its allowance is given out later: the cost opens into the lines of then.
+	target := *e
+	target.Cost, target.CostState, target.Book = metering.Cost{Micros: 100}, metering.CostExact, "later"
+	id, err := metering.NewID()
+	o.must(err)
+	made, err := metering.Correction(id, e, nil, &target, false)
+	o.must(err)
+	made.Pools = []metering.PoolUse{{Pool: "searches", Before: metering.NumberOf(1499), Units: metering.NumberOf(3)}}
+	o.must(o.store.Correct(t.Context(), made, 0, []byte("x")))
+	got = o.page("/console/events/" + e.ID.String())
+	tables = find(got.document(), named("table"))
+	want(t, "tables after a correction", len(tables), 3)
+	if diff := cmp.Diff([][]string{{"searches", "3", "0", "free", "0"}, {"Exact sum", "0.0001"}}, o.table(tables[2])[1:]); diff != "" {
+		t.Errorf("lines after a correction (-want +got)\n%s", diff)
+	}
+	for _, part := range []string{"Upstream cost after corrections", "3 of searches, after 1,499", "Price book later"} {
+		if !strings.Contains(read(find(got.document(), named("main"))[0]), part) {
+			t.Errorf("after a correction the page does not say %s", part)
 		}
 	}
 	unpriced, _, err := o.store.Events(t.Context(), metering.EventQuery{Org: org, Model: "mystery-1", Limit: 1})

@@ -38,6 +38,8 @@ type Options struct {
 	Upstreams func() []Upstream
 	// Explain breaks the cost of an event down to the prices that made it.
 	Explain func(context.Context, *metering.Event) ([]Line, error)
+	// ExplainNow breaks down what an event costs after its corrections.
+	ExplainNow func(ctx context.Context, e *metering.Event, corrections []*metering.Event) ([]Line, error)
 	// Doctor runs the checks of `weir doctor`.
 	Doctor func(ctx context.Context, org string) []Check
 	// PortalLink makes a one-use link to the customer's portal.

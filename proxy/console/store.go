@@ -49,6 +49,8 @@ type MeterStore interface {
 type EventStore interface {
 	Event(ctx context.Context, org, ref string) (*metering.Event, error)
 	Events(ctx context.Context, q metering.EventQuery) ([]*metering.Event, string, error)
+	// Corrections are those of an event in their order, and the content of the latest.
+	Corrections(ctx context.Context, org string, of metering.ID) ([]*metering.Event, []byte, error)
 	Usage(ctx context.Context, q metering.UsageQuery) ([]metering.UsageRow, metering.UsageTotals, error)
 	// StatedCosts compares what providers state of calls with what the price book
 	// says.
