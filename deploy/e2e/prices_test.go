@@ -181,6 +181,7 @@ pricebook:
 
 	// A broken file that stays: the log says so, and the last good prices hold.
 	put(whole(last + 1))
+	p.weir("pricebook", "sync") // looks at the file too, and not in two seconds
 	inForce := p.bookInForce(func() bool { return p.costs(fileModel) == last+1 })
 	put(broken[0])
 	eventually(t, 10*time.Second, "the log says that the file is refused", func() bool {
@@ -190,6 +191,7 @@ pricebook:
 		t.Errorf("with a broken file a token costs %d, want %d", got, last+1)
 	}
 	put(whole(last + 2))
+	p.weir("pricebook", "sync")
 	p.bookInForce(func() bool { return p.costs(fileModel) == last+2 })
 	cancel()
 	wait()
@@ -289,7 +291,7 @@ type callers struct {
 }
 
 func (l *callers) run(ctx context.Context, workers int) (wait func()) {
-	pace := time.NewTicker(2 * time.Millisecond) // the test reads every event of it
+	pace := time.NewTicker(4 * time.Millisecond) // the test reads every event of it
 	var wg sync.WaitGroup
 	for range workers {
 		wg.Go(func() {
