@@ -145,7 +145,10 @@ type Usage struct {
 
 	Model       string `json:"model,omitempty"` // as the response reports it, the last value in a stream
 	ServiceTier string `json:"service_tier,omitempty"`
-	Region      string `json:"region,omitempty"` // inference geography as reported
+	// Region is where the model ran: the inference geography as reported, else the
+	// region in the path or the host that was called; "global" is said of endpoints
+	// that may run anywhere, "" is unknown.
+	Region string `json:"region,omitempty"`
 	// Speed is the speed mode in which the answer was made, at a price of its own:
 	// "fast" of Anthropic, "optimized" of Bedrock's latency; "" is the standard one.
 	Speed string `json:"speed,omitempty"`

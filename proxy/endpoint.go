@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/weirhq/weir/metering"
+	"github.com/weirhq/weir/metering/dialect"
 )
 
 // endpoint is one address of an upstream, with its connections.
@@ -26,6 +27,7 @@ type endpoint struct {
 	basePath string      // before the client's path, without a last slash
 	guard    *guard      // nil: every address may be dialled
 	region   string
+	location string // the region that the base URL names
 	weight   int
 	keys     *keys
 
@@ -52,7 +54,7 @@ func newEndpoint(u *upstream, e Endpoint) (*endpoint, error) {
 	}
 	out := &endpoint{
 		health: new(health), up: u, base: strings.TrimRight(e.BaseURL, "/"), hostName: base.Host, basePath: strings.TrimRight(base.EscapedPath(), "/"),
-		address: net.JoinHostPort(base.Hostname(), port), region: e.Region, weight: max(e.Weight, 1),
+		address: net.JoinHostPort(base.Hostname(), port), region: e.Region, location: dialect.Location(e.BaseURL), weight: max(e.Weight, 1),
 	}
 	if !u.AllowPrivate {
 		out.guard = newGuard(base.Hostname())

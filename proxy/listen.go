@@ -34,6 +34,7 @@ func (x *exchange) listen() (said metering.Usage) {
 	}()
 	scanner := x.up.Dialect.Scanner(x.route, x.asked, dialect.Response{
 		Status: x.answer.status, ContentType: x.answer.contentType, ContentEncoding: x.answer.contentEncoding,
+		Location: x.at.location,
 	})
 	scanner.Scan(x.early)
 	said = scanner.Close(end)

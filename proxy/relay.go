@@ -59,7 +59,7 @@ func (x *exchange) prepare() {
 		}
 		x.scanner = x.up.Dialect.Scanner(x.route, x.asked, dialect.Response{
 			Status: x.answer.status, ContentType: x.answer.contentType, ContentEncoding: x.answer.contentEncoding,
-			Header: x.header, Text: x.text,
+			Header: x.header, Location: x.at.location, Text: x.text,
 		})
 		if x.shares() {
 			x.maker, _ = x.scanner.(dialect.Maker)

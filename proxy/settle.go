@@ -76,7 +76,7 @@ func (x *exchange) result(end dialect.End) (u metering.Usage) {
 	}()
 	if x.scanner == nil {
 		// The upstream has the request, and a provider bills what it reads.
-		x.scanner = x.up.Dialect.Scanner(x.route, x.asked, dialect.Response{Status: 200})
+		x.scanner = x.up.Dialect.Scanner(x.route, x.asked, dialect.Response{Status: 200, Location: x.at.location})
 	}
 	if s, ok := x.scanner.(dialect.Estimating); ok {
 		return s.CloseWith(end, x.evidence(end))

@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"cmp"
 	"errors"
 	"io"
 	"sync"
@@ -77,7 +78,9 @@ func (x *exchange) newSocket() *socket {
 		m.missed = agreed.foreign
 	}
 	if x.sockets != nil {
-		s.session, s.reads = x.sockets.Session(x.route, x.asked), true
+		route := x.route
+		route.Location = cmp.Or(route.Location, x.at.location)
+		s.session, s.reads = x.sockets.Session(route, x.asked), true
 	}
 	return s
 }

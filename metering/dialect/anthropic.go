@@ -109,7 +109,7 @@ func rawPredict(method, path string) (Route, bool) {
 	switch verb {
 	case "rawPredict", "streamRawPredict":
 		r := operation(method, "anthropic.messages")
-		r.Model, r.Stream = model, verb == "streamRawPredict"
+		r.Model, r.Stream, r.Location = model, verb == "streamRawPredict", pathLocation(path)
 		return r, true
 	default:
 		return Route{}, false

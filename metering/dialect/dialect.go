@@ -33,6 +33,9 @@ type Route struct {
 	Class    Class
 	Model    string // where the path names it (Gemini, deployments)
 	Stream   bool   // where the path decides it
+	// Location is the region that the path names (Vertex), "global" included; "" if
+	// it names none.
+	Location string
 	// Opaque: the body says nothing that is decided on, and is not read.
 	Opaque bool
 	// Attributes are facts of the call for meters to filter by, sorted by name.
@@ -97,6 +100,9 @@ type Response struct {
 	// Header returns the first value of a header, "" if absent; nil is allowed. It
 	// may be called only until the scanner has been made.
 	Header func(name string) string
+	// Location is the region that the upstream's address names, see [Location]; ""
+	// if it names none.
+	Location string
 	// Text is where what the answer shows is kept until its usage is known; nil:
 	// estimates go by bytes alone. It belongs to the scanner until that is closed.
 	Text *estimate.Text

@@ -8,6 +8,7 @@ import (
 // Route implements [Dialect].
 func (d gemini) Route(method, path string) Route {
 	r := d.classify(method, path)
+	r.Location = pathLocation(path)
 	if strings.HasPrefix(string(r.Endpoint), "openai.") {
 		return r
 	}

@@ -1,6 +1,7 @@
 package dialect
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 
@@ -47,6 +48,10 @@ func (s *scanner) result(end End, e *Evidence) metering.Usage {
 	}
 	if u.State != metering.UsageNone {
 		u.Attributes = s.variant(&u).attributes()
+		// Models that do not offer the choice report "not_available".
+		if u.Region == "" || u.Region == "not_available" {
+			u.Region = cmp.Or(s.route.Location, s.resp.Location, u.Region)
+		}
 	}
 	slices.SortFunc(u.Quantities, func(x, y metering.Quantity) int {
 		return strings.Compare(x.Name, y.Name)

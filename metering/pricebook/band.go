@@ -81,7 +81,7 @@ func (c *charge) dearest(item string, n metering.Number, best *choice, f *facts)
 
 // at charges a quantity at one rate.
 func (c *charge) at(item string, n metering.Number, r *rate, best *choice, f *facts) string {
-	c.doubt = cmp.Or(c.doubt, r.doubt(f.at))
+	c.doubt = cmp.Or(c.doubt, r.doubt(f))
 	if !c.add(item, r.charged(n), r, best.mods) {
 		return "usage: " + item + " is out of range"
 	}

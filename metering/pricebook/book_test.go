@@ -256,7 +256,6 @@ func TestEmbedded_settled(t *testing.T) {
 	f(20, "openai", "gpt-image-1", now, "output", "40")
 	f(21, "google", "gemini-3.6-flash", now, "output", "3.75")
 	f(21, "google", "gemini-3.7-flash", now, "output", "3.75")
-	f(22, "vertex", "gemini-3.5-flash", now, "output", "9")
 	f(23, "google", "gemini-2.5-flash-image", now, "output", "2.5")
 	f(23, "google", "gemini-2.5-flash-image", now, "output.image", "30")
 	f(24, "google", "gemini-2.5-flash-preview-tts", now, "output.audio", "10")

@@ -85,7 +85,7 @@ func (c *condition) passes(f *facts) bool {
 // is why that is not certain.
 func (c *condition) holds(f *facts, plan string) (ok bool, doubt string) {
 	w := &c.when
-	if w.Tier != "" && w.Tier != f.tier || w.Region != "" && w.Region != f.region ||
+	if w.Tier != "" && w.Tier != f.tier || !c.inRegion(f.region) ||
 		w.Endpoint != "" && w.Endpoint != f.endpoint || w.Speed != "" && w.Speed != f.speed || w.Plan != "" && w.Plan != plan {
 		return false, ""
 	}
@@ -100,6 +100,14 @@ func (c *condition) holds(f *facts, plan string) (ok bool, doubt string) {
 	}
 	return true, ""
 }
+
+// inRegion reports whether a region is the one that is named, or any is.
+func (c *condition) inRegion(region string) bool {
+	return c.when.Region == "" || c.when.Region == region || c.anywhere() && region != ""
+}
+
+// anywhere reports whether every region but the global one is meant.
+func (c *condition) anywhere() bool { return c.when.Region == catalogue.Any }
 
 // missing says which condition that is named is not met, for a reason.
 func (c *condition) missing(f *facts, plan string) string {

@@ -282,3 +282,41 @@ func TestCompile_refuses(t *testing.T) {
 		t.Errorf("two layers of one level: %v", err)
 	}
 }
+
+// TestPrice_region: "*" is any region but the global one and yields to what names
+// the region; a price that follows the region is certain only where that is known.
+func TestPrice_region(t *testing.T) {
+	t.Parallel()
+	b := book(t, `
+		rate p m input=1 status:regional
+		rate p n input=1
+		rate p n input=3 region:*
+		rate p n input=4 region:jp
+		rate p k input=1 status:regional
+		modifier p 2 region:* status:provisional
+		modifier p 1.1 region:* skus:m
+		modifier p 1.2 region:eu skus:m
+		modifier p 1 region:us`)
+	f := func(model, region, want string) {
+		t.Helper()
+		e := call(t, "p", model, map[string]int64{"input": 1_000_000})
+		e.Usage.Region = region
+		b.Price(e)
+		if got := outcome(e); got != want {
+			t.Errorf("%s in %q: %s, want %s", model, region, got, want)
+		}
+	}
+	f("m", "", "provisional 1 region: p/m/input follows the region, and that of the call is not known")
+	f("m", "not_available", "provisional 1 region: p/m/input follows the region, and that of the call is not known")
+	f("m", "global", "exact 1")
+	f("m", "ap", "exact 1.1")
+	f("m", "eu", "exact 1.2")
+	f("m", "us", "exact 1.1")
+	f("n", "", "exact 1")
+	f("n", "global", "exact 1")
+	f("n", "ap", "exact 3")
+	f("n", "jp", "exact 4")
+	f("k", "global", "exact 1")
+	f("k", "us", "exact 1")
+	f("k", "ap", "provisional 2 rate: p/*/x2+region=* is not vouched for")
+}

@@ -22,6 +22,7 @@ type exchange struct {
 	Provider        string            `json:"provider"`
 	Endpoint        string            `json:"endpoint"`
 	Method          string            `json:"method"`
+	Host            string            `json:"host"`
 	Path            string            `json:"path"`
 	RequestHeaders  map[string]string `json:"request_headers"`
 	RequestBody     string            `json:"request_body"`
@@ -43,7 +44,7 @@ func dialects() map[string]string {
 
 // providers are the corpus's names of providers where the presets have others.
 func providers() map[string]string {
-	return map[string]string{"gemini": "google", "azure": "azure_openai", "moonshotai": "moonshot"}
+	return map[string]string{"gemini": "google", "azure": "azure_openai", "moonshotai": "moonshot", "bedrock-mantle": "bedrock"}
 }
 
 // events reads the corpus as the events that the exchanges would leave if they
@@ -90,7 +91,7 @@ func (x *exchange) read(t *testing.T, protocol string) *metering.Event {
 	}
 	s := d.Scanner(route, req, dialect.Response{
 		Status: x.Status, ContentType: header(x.Headers, "content-type"),
-		Header: func(name string) string { return header(x.Headers, name) },
+		Header: func(name string) string { return header(x.Headers, name) }, Location: dialect.Location("https://" + x.Host),
 	})
 	s.Scan(decoded(t, x.Body, x.BodyEncoding))
 	e := &metering.Event{Usage: s.Close(dialect.Ended)}

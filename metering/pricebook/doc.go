@@ -27,7 +27,8 @@
 //
 // A cost that is not certain is provisional and says why: a rate that nobody
 // vouches for, that was assured up to an instant that has passed, or announced
-// and not confirmed since; a band of a volume whose use is not known yet; a
+// and not confirmed since; one that follows the region where nobody says in which
+// the call ran; a band of a volume whose use is not known yet; a
 // calendar whose holidays are not.
 //
 // Which part of a prompt was cached, and whether a count includes another, is

@@ -25,6 +25,7 @@ const (
 type facts struct {
 	at, end                       metering.Micros
 	tier, region, endpoint, speed string // empty: the usual
+	placed                        bool   // whether the region is known; the global one is ""
 	attributes                    []metering.Tag
 	tokens                        *metering.Tokens // of the prompt and answer that one context is made of
 }
@@ -42,6 +43,7 @@ func factsOf(e *metering.Event, found *match) facts {
 	}
 	f.speed, f.endpoint = modes(u)
 	f.region = cmp.Or(f.region, found.row.Region)
+	f.placed = f.region != "" || u.Region == regionGlobal
 	f.endpoint = cmp.Or(f.endpoint, found.row.Endpoint)
 	return f
 }
@@ -86,11 +88,15 @@ func tier(reported string) string {
 	}
 }
 
-// region is where the model ran, as Anthropic's inference_geo says it:
-// "not_available" is reported by models that do not offer the choice.
+// regionGlobal is what is said of an endpoint that may run anywhere.
+const regionGlobal = "global"
+
+// region is where the model ran, as Anthropic's inference_geo or the address that
+// was called says it: "not_available" is reported by models that do not offer the
+// choice.
 func region(reported string) string {
 	switch reported {
-	case "", "global", "not_available":
+	case "", regionGlobal, "not_available":
 		return ""
 	default:
 		return reported

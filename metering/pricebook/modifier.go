@@ -74,7 +74,7 @@ func (m *modifier) key() string {
 }
 
 // ladders sorts modifiers into ladders: those that name more facts come first,
-// then those of higher layers, then those of single SKUs.
+// then those of higher layers, then those of single SKUs, then those of one region.
 func ladders(mods []*modifier) []*ladder {
 	byKey := make(map[string]*ladder)
 	var out []*ladder
@@ -98,6 +98,7 @@ func ladders(mods []*modifier) []*ladder {
 			cmp.Compare(bits.OnesCount8(uint8(y.cond.dims)), bits.OnesCount8(uint8(x.cond.dims))),
 			cmp.Compare(y.level, x.level),
 			-compareBool(x.one, y.one),
+			compareBool(x.cond.anywhere(), y.cond.anywhere()),
 		)
 	})
 	return out
@@ -129,6 +130,9 @@ func (s *sku) modify(c *choice, m *meter, f *facts, plan string) (covered dims, 
 		}
 		covered |= mod.cond.dims
 		c.doubt = cmp.Or(c.doubt, doubt)
+		if mod.row.Status == catalogue.StatusProvisional {
+			c.doubt = cmp.Or(c.doubt, "rate: "+mod.row.ID+" is not vouched for")
+		}
 		c.mods = append(c.mods, mod)
 	}
 	if len(c.mods) < 2 {

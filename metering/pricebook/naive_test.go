@@ -147,7 +147,7 @@ func (x *whole) byHand(table map[string]*fact) (*big.Rat, string) {
 		if reason != "" {
 			return nil, reason
 		}
-		sum.Add(sum, cost)
+		sum.Add(sum, cost.Mul(cost, f.premium(x.place())))
 	}
 	fees, reason := x.fees(table[x.vendor()+"/"+shares[0].Model])
 	if reason != "" {

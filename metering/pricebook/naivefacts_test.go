@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"maps"
 	"math/big"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -137,6 +138,33 @@ func (f *fact) tokens(n *statedTokens, tier string) (*big.Rat, string) {
 		sum.Add(sum, cost)
 	}
 	return sum, ""
+}
+
+var (
+	placeInPath = regexp.MustCompile(`/locations/([a-z0-9-]+)/`)
+	placeInHost = regexp.MustCompile(`^bedrock-(?:runtime|mantle)\.([a-z0-9-]+)\.(?:amazonaws\.com|api\.aws)$`)
+)
+
+// place is the region that the path or the host of the exchange names.
+func (x *whole) place() string {
+	for _, found := range [][]string{placeInPath.FindStringSubmatch(x.Path), placeInHost.FindStringSubmatch(x.Host)} {
+		if found != nil {
+			return found[1]
+		}
+	}
+	return ""
+}
+
+// premium is by how much more the tokens cost in a place, as the notes of the table
+// say it: "region us-east5+eu: 1.1x; …".
+func (f *fact) premium(place string) *big.Rat {
+	for part := range strings.SplitSeq(f.row["notes"], "; ") {
+		regions, times, ok := strings.Cut(strings.TrimPrefix(part, "region "), ": ")
+		if factor, number := new(big.Rat).SetString(strings.TrimSuffix(times, "x")); ok && number && slices.Contains(strings.Split(regions, "+"), place) {
+			return factor
+		}
+	}
+	return big.NewRat(1, 1)
 }
 
 // imageColumn is that of images in the input: Google takes them at the price of

@@ -49,7 +49,7 @@ func rows(tb testing.TB, text string) catalogue.Rows {
 		case "modifier":
 			out.Modifiers = append(out.Modifiers, catalogue.Modifier{
 				ID: o["id"], Provider: f[1], Multiply: f[2], When: when(tb, o), SKUs: list(o["skus"]), Meters: list(o["meters"]), Alone: slices.Contains(f, "alone"),
-				From: instantOf(tb, o["from"]), To: instantOf(tb, o["to"]), Order: number[int](tb, o["order"]), Supersedes: o["supersedes"],
+				From: instantOf(tb, o["from"]), To: instantOf(tb, o["to"]), Order: number[int](tb, o["order"]), Status: catalogue.Status(o["status"]), Supersedes: o["supersedes"],
 			})
 		case "calendar":
 			out.Calendars = append(out.Calendars, catalogue.Calendar{

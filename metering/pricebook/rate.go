@@ -84,11 +84,13 @@ func priceOf(row *catalogue.Rate) string {
 	return *row.Price
 }
 
-// doubt is why the rate is not certain at an instant.
-func (r *rate) doubt(at metering.Micros) string {
+// doubt is why the rate is not certain for a call.
+func (r *rate) doubt(f *facts) string {
 	const recent = 48 * 60 * 60 * 1_000_000 // µs
-	row := r.row
+	row, at := r.row, f.at
 	switch {
+	case row.Status == catalogue.StatusRegional && !f.placed:
+		return "region: " + row.ID + " follows the region, and that of the call is not known"
 	case row.Status == catalogue.StatusProvisional:
 		return "rate: " + row.ID + " is not vouched for"
 	case row.Status == catalogue.StatusScheduled && row.Confirmed < row.From-recent:

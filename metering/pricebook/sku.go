@@ -197,6 +197,7 @@ func (c *choice) compare(d *choice) int {
 	a, b := c.slot.cond, d.slot.cond
 	return cmp.Or(
 		cmp.Compare(bits.OnesCount8(uint8(a.dims)), bits.OnesCount8(uint8(b.dims))),
+		-compareBool(a.anywhere(), b.anywhere()),
 		cmp.Compare(a.detail, b.detail),
 		cmp.Compare(c.first.level, d.first.level),
 	)

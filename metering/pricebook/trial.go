@@ -107,6 +107,9 @@ func (t *trail) reject(s *slot, r *rate, f *facts, above int64, plan string) {
 			differs |= x.dim
 		}
 	}
+	if s.cond.inRegion(f.region) {
+		differs &^= dimRegion
+	}
 	switch {
 	case r == nil:
 		for _, b := range s.bands {

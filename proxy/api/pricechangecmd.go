@@ -38,7 +38,7 @@ type PriceAdd struct {
 
 	From    string   `placeholder:"WHEN" help:"Since when: an instant, a date or a span from now. Default: since ever."`
 	To      string   `placeholder:"WHEN" help:"Until when, exclusive. Default: until the next one."`
-	Status  string   `enum:",confirmed,promo,scheduled,provisional" default:"" help:"confirmed, promo, scheduled or provisional."`
+	Status  string   `enum:",confirmed,promo,scheduled,provisional,regional" default:"" help:"confirmed, promo, scheduled, provisional or regional."`
 	Alias   []string `help:"Another id that means the model; may be repeated."`
 	Source  []string `help:"Where the price was read."`
 	Account bool     `help:"Add to the account's layer, above the operator's: the prices of your own contract."`

@@ -118,7 +118,7 @@ func (r *Rate) check() error {
 		return nil
 	}
 	switch r.Status {
-	case "", StatusConfirmed, StatusPromo, StatusScheduled, StatusProvisional, StatusCancelled:
+	case "", StatusConfirmed, StatusPromo, StatusScheduled, StatusProvisional, StatusRegional, StatusCancelled:
 	default:
 		return fail(invalid("status %.40q", r.Status))
 	}
@@ -209,6 +209,9 @@ func (m *Modifier) check() error {
 	}
 	if n, err := metering.ParseNumber(m.Multiply); err != nil || n.Units < 0 || n.Units > 100 {
 		return invalid("%s: multiply %.40q is no decimal from 0 to 100", m.ID, m.Multiply)
+	}
+	if m.Status != "" && m.Status != StatusConfirmed && m.Status != StatusProvisional {
+		return invalid("%s: status %.40q is not that of a modifier", m.ID, m.Status)
 	}
 	if m.When.Volume != nil || m.When.Marginal {
 		return invalid("%s: a modifier has no bands", m.ID)

@@ -100,6 +100,11 @@ const (
 	StatusScheduled Status = "scheduled"
 	// StatusProvisional: nobody vouches for it. It prices, and says so.
 	StatusProvisional Status = "provisional"
+	// StatusRegional: the vendor charges it at one place, such as a global endpoint,
+	// and something else at others. Where the place of a call is known, modifiers
+	// and other rates say so and it is as good as confirmed; where it is not, the
+	// rate prices provisionally.
+	StatusRegional Status = "regional"
 	// StatusCancelled: it was announced and will not be. It never holds.
 	StatusCancelled Status = "cancelled"
 )
@@ -147,7 +152,8 @@ type Rate struct {
 type When struct {
 	// Tier is the service tier as the answer reports it; empty: the standard one.
 	Tier string `json:"tier,omitempty"`
-	// Region is the inference region or endpoint class ("us", "eu"); empty: global.
+	// Region is the inference region or endpoint class ("us", "eu", "us-east5"); "*"
+	// is any but the global one; empty: global.
 	Region string `json:"region,omitempty"`
 	// Endpoint is the kind of deployment ("data_zone", "provisioned"); empty: the usual.
 	Endpoint string `json:"endpoint,omitempty"`
@@ -206,10 +212,13 @@ type Modifier struct {
 	When     When     `json:"when,omitzero"`
 	// Order is when it is applied among several; products do not depend on it, but
 	// explanations do. Alone: it cannot be combined with another.
-	Order      int      `json:"order,omitempty"`
-	Alone      bool     `json:"alone,omitempty"`
-	From       Instant  `json:"from,omitzero"`
-	To         Instant  `json:"to,omitzero"`
+	Order int     `json:"order,omitempty"`
+	Alone bool    `json:"alone,omitempty"`
+	From  Instant `json:"from,omitzero"`
+	To    Instant `json:"to,omitzero"`
+	// Status is StatusProvisional where nobody vouches for the multiplier; empty or
+	// StatusConfirmed otherwise.
+	Status     Status   `json:"status,omitempty"`
 	Supersedes string   `json:"supersedes,omitempty"`
 	Sources    []string `json:"sources,omitempty"`
 	Note       string   `json:"note,omitempty"`

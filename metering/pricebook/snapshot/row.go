@@ -72,7 +72,7 @@ func rateRow(l *line, rows *catalogue.Rows) {
 func modifierRow(l *line, rows *catalogue.Rows) {
 	m := catalogue.Modifier{
 		Provider: l.text("provider"), SKUs: l.list("skus"), Meters: l.list("meters"), Multiply: l.text("multiply"), When: when(l),
-		Order: int(l.number("order")), Alone: l.yes("alone"), From: l.instant("from"), To: l.instant("to"),
+		Order: int(l.number("order")), Alone: l.yes("alone"), From: l.instant("from"), To: l.instant("to"), Status: catalogue.Status(l.text("status")),
 		Sources: l.list("sources"), Note: l.text("note"),
 	}
 	touched := m.SKUs

@@ -20,7 +20,7 @@ func heads() map[string]string {
 		"skus.csv":      "provider,sku,kind,base,context,max_output,released,deprecated,retired,moving,aliases,dated,sources,note\n",
 		"matches.csv":   "provider,type,pattern,sku,region,endpoint,priority,from,to,sources,note\n",
 		"rates.csv":     "provider,sku,when,prices,per,from,to,status,guaranteed,confirmed,reason,minimum,step,sources,note\n",
-		"modifiers.csv": "provider,skus,meters,multiply,when,order,alone,from,to,sources,note\n",
+		"modifiers.csv": "provider,skus,meters,multiply,when,order,alone,from,to,status,sources,note\n",
 		"calendars.csv": "id,zone,days,ranges,holidays,holidays_to,basis,sources,note\n",
 	}
 }
@@ -50,7 +50,7 @@ func TestRead(t *testing.T) {
 		"skus.csv":      "p,m,chat,base,1000,20,2026-01-02,2026-02-03,2026-03-04,yes,a b,yes,s t,\"a note, quoted\"\n",
 		"matches.csv":   "p,region_prefix,us.,*,us,data_zone,3,2026-01-01,2026-02-01,s,n\n",
 		"rates.csv":     "p,m,tier=batch above=200000 region=us quality=high|hd calendar=c any=speed counts=input|output,input.*=2.50 output= cache_read=0,,2026-01-01,2026-02-01T12:00:00Z,promo,2026-01-15,2026-01-03,condition: x,10,0.5,s,n\np,*,pool=x window=day zone=UTC beyond=5,search=7,1000,,,,,,,,,s,\n",
-		"modifiers.csv": "p,m k,tokens output,1.1,speed=fast,2,yes,2026-01-01,,s,n\n",
+		"modifiers.csv": "p,m k,tokens output,1.1,speed=fast,2,yes,2026-01-01,,provisional,s,n\n",
 		"calendars.csv": "c,UTC,mon fri,01:00-02:00 03:00-04:00,2026-10-01,2027-01-01,end,s,n\n",
 	}))
 	if err != nil {
@@ -89,7 +89,7 @@ func TestRead(t *testing.T) {
 		}},
 		Modifiers: []catalogue.Modifier{{
 			Provider: "p", SKUs: []string{"m", "k"}, Meters: []string{"tokens", "output"}, Multiply: "1.1", When: catalogue.When{Speed: "fast"},
-			Order: 2, Alone: true, From: instant(t, "2026-01-01"), Sources: []string{"s"}, Note: "n",
+			Order: 2, Alone: true, From: instant(t, "2026-01-01"), Status: catalogue.StatusProvisional, Sources: []string{"s"}, Note: "n",
 		}},
 		Calendars: []catalogue.Calendar{{
 			ID: "c", Zone: "UTC", Days: []string{"mon", "fri"}, Ranges: []string{"01:00-02:00", "03:00-04:00"}, Holidays: []string{"2026-10-01"},
@@ -128,8 +128,8 @@ func TestRead_refused(t *testing.T) {
 	f("skus.csv", "p,m,,,,,,,,,a,,s,\np,n,,,,,,,,,a,,s,\n", "line 4: it is about the same as line 3: alias p a")
 	f("skus.csv", "p,m,,,,,,,,,,,s,\np,m,chat,,,,,,,,,,s,\n", "line 4: it is about the same as line 3: sku p m")
 	f("matches.csv", "p,exact,a,m,,,,,,s,\np,exact,a,n,,,,,,s,\n", "line 4: it is about the same as line 3: match p exact a")
-	f("modifiers.csv", "p,m k,,2,speed=fast,,,,,s,\np,k,,3,speed=fast,,,,,s,\n", "line 4: it is about the same as line 3: modifier p k")
-	f("modifiers.csv", "p,,,2,,,,,,s,\np,,,3,,,,,,s,\n", "line 4: it is about the same as line 3: modifier p *")
+	f("modifiers.csv", "p,m k,,2,speed=fast,,,,,,s,\np,k,,3,speed=fast,,,,,,s,\n", "line 4: it is about the same as line 3: modifier p k")
+	f("modifiers.csv", "p,,,2,,,,,,,s,\np,,,3,,,,,,,s,\n", "line 4: it is about the same as line 3: modifier p *")
 	f("calendars.csv", "c,UTC,,01:00-02:00,,,,s,\nc,UTC,,02:00-03:00,,,,s,\n", "line 4: it is about the same as line 3: calendar c")
 	f("rates.csv", "p,m,,input=1,,,,,,,,,,\xff,\n", "it is not UTF-8")
 	for head, want := range map[string]string{
@@ -177,9 +177,9 @@ func TestLayers(t *testing.T) {
 // FuzzRead: no text breaks the reader, and what it takes, a layer takes or
 // refuses, and keeps as it was read.
 func FuzzRead(f *testing.F) {
-	f.Add("p,m,,input=1 output=,,2026-01-01,,promo,,,condition: x,,,s,n\n", "p,m,tokens,2,speed=fast,1,yes,,,s,\n", "c,UTC,mon,01:00-02:00,2026-10-01,,,s,\n")
+	f.Add("p,m,,input=1 output=,,2026-01-01,,promo,,,condition: x,,,s,n\n", "p,m,tokens,2,speed=fast,1,yes,,,,s,\n", "c,UTC,mon,01:00-02:00,2026-10-01,,,s,\n")
 	f.Add("p,*,pool=x window=day beyond=3 any=tier|region,search=14,1000,,,,,,,,,s,\n", "", "")
-	f.Add("p,m,above=3 marginal=4 counts=input,input=1,,,,,,,,,,s,\n", "p,,,2,,,,,,s,\n", "\"")
+	f.Add("p,m,above=3 marginal=4 counts=input,input=1,,,,,,,,,,s,\n", "p,,,2,,,,,,,s,\n", "\"")
 	f.Fuzz(func(t *testing.T, rates, modifiers, calendars string) {
 		rows, err := snapshot.Read(dir(map[string]string{"rates.csv": rates, "modifiers.csv": modifiers, "calendars.csv": calendars}))
 		if err != nil {

@@ -26,7 +26,7 @@ func tables() []table {
 		{"skus.csv", "provider,sku,kind,base,context,max_output,released,deprecated,retired,moving,aliases,dated,sources,note", skuRow},
 		{"matches.csv", "provider,type,pattern,sku,region,endpoint,priority,from,to,sources,note", matchRow},
 		{"rates.csv", "provider,sku,when,prices,per,from,to,status,guaranteed,confirmed,reason,minimum,step,sources,note", rateRow},
-		{"modifiers.csv", "provider,skus,meters,multiply,when,order,alone,from,to,sources,note", modifierRow},
+		{"modifiers.csv", "provider,skus,meters,multiply,when,order,alone,from,to,status,sources,note", modifierRow},
 		{"calendars.csv", "id,zone,days,ranges,holidays,holidays_to,basis,sources,note", calendarRow},
 	}
 }

@@ -119,6 +119,7 @@ func (a Access) get(ctx context.Context, path string, limit time.Duration, keep 
 	plain, _, _ := strings.Cut(path, "?")
 	s := a.Dialect.Scanner(a.Dialect.Route(http.MethodGet, plain), dialect.Request{}, dialect.Response{
 		Status: resp.StatusCode, ContentType: resp.Header.Get("Content-Type"), ContentEncoding: resp.Header.Get("Content-Encoding"), Header: resp.Header.Get,
+		Location: dialect.Location(a.BaseURL),
 	})
 	_, err = io.Copy(scanning{s, keep}, resp.Body)
 	usage := s.Close(dialect.Ended)
