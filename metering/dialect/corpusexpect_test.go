@@ -2,6 +2,8 @@ package dialect_test
 
 import (
 	"fmt"
+	"maps"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -92,6 +94,10 @@ func corrected(e exchange) expect {
 			return correctedBedrock(e)
 		}
 	}
+	if n := len(e.containers()); n > 0 {
+		x.Tools = maps.Clone(x.Tools)
+		x.Tools["containers"] = int64(n) // which the corpus does not count
+	}
 	return wantedOfStated(e, wantedOfAnthropic(e, wantedOfGoogle(e, wanted(e, x))))
 }
 
@@ -106,6 +112,20 @@ func wantedOfStated(e exchange, x expect) expect {
 		x.Flags = append(x.Flags, "stated_cost_fee")
 	}
 	return x
+}
+
+var containerID = regexp.MustCompile(`"container_id": ?"(cntr_[0-9a-f]+)"`)
+
+// containers are those in which tools of OpenAI's have run.
+func (e *exchange) containers() map[string]bool {
+	ids := map[string]bool{}
+	if e.Expect.Tools["code_interpreter_call"]+e.Expect.Tools["shell_call"] == 0 {
+		return ids
+	}
+	for _, found := range containerID.FindAllStringSubmatch(e.Body, -1) {
+		ids[found[1]] = true
+	}
+	return ids
 }
 
 // gatewayCost is the estimate that Pydantic's gateway adds to usage objects of

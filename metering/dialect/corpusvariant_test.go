@@ -37,6 +37,9 @@ func (e *exchange) attributes() []metering.Tag {
 			tags = append(tags, metering.Tag{Name: name, Value: said})
 		}
 	}
+	if len(e.containers()) > 0 && madeContainer.MatchString(e.Body) {
+		add("container", "1g", "")
+	}
 	add("context_size", e.searchContext(), asked.Options.Size)
 	if e.Endpoint == "openai.images" {
 		add("quality", plain(e.Expect.Units["quality"]), asked.Quality)
@@ -47,6 +50,9 @@ func (e *exchange) attributes() []metering.Tag {
 	if e.Endpoint == "openai.images" {
 		add("size", plain(e.Expect.Units["size"]), asked.Size)
 	}
+	if e.Expect.Tools["web_search_call"] > 0 && strings.Contains(e.Body, `"web_search_preview"`) {
+		add("search", "preview", "")
+	}
 	if n := cmp.Or(asked.Google.Config.Budget, asked.Google.Config.Snake); n != nil {
 		on := *n != 0
 		asked.Thinking = &on
@@ -56,6 +62,10 @@ func (e *exchange) attributes() []metering.Tag {
 	}
 	return tags
 }
+
+// madeContainer is how a response shows that its tool has made a container; all that
+// were recorded have the usual memory.
+var madeContainer = regexp.MustCompile(`"type": ?"auto"`)
 
 var contextSize = regexp.MustCompile(`"search_context_size": ?"([a-z]+)"`)
 

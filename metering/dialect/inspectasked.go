@@ -56,6 +56,10 @@ func (q *Request) asked(key, value []byte, r Route) {
 		q.Thinking = thinking(value)
 	case "chat_template_kwargs":
 		q.Thinking = cmp.Or(q.Thinking, thinking(rawMember(value, "enable_thinking")))
+	case "tools":
+		if r.Endpoint == "openai.responses" {
+			q.Container = containerSize(value)
+		}
 	case "web_search_options":
 		q.ContextSize = readName(rawMember(value, "search_context_size"))
 	case "input", "text":

@@ -1,6 +1,9 @@
 package dialect
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // output counts the items of tools and what the answer shows.
 func (r *responsesReader) output(raw []byte) {
@@ -13,7 +16,9 @@ func (r *responsesReader) output(raw []byte) {
 				shown = nil // it was, in its deltas
 			}
 			listed = true
-			r.item(readItem(&c, shown))
+			raw := c.value()
+			r.item(readItem(&cursor{b: raw}, shown))
+			r.ranIn(raw)
 		}
 	}
 	if !listed {
@@ -109,6 +114,23 @@ func showParts(c *cursor, a *answer) {
 			}
 		}
 	}
+}
+
+// maxContainers bounds the containers that are told apart in one answer.
+const maxContainers = 64
+
+// ranIn counts the containers in which the tools of an answer have run: each is
+// charged once, however many calls ran in it.
+func (r *responsesReader) ranIn(item []byte) {
+	id := readName(rawMember(item, "container_id")) // of the code interpreter
+	if id == "" {
+		id = readName(rawMember(rawMember(item, "environment"), "container_id")) // of the shell
+	}
+	if id == "" || len(r.containers) == maxContainers || slices.Contains(r.containers, id) {
+		return
+	}
+	r.containers = append(r.containers, id)
+	r.counts.one("containers")
 }
 
 // item counts one output item of a tool that runs at the server, or may.

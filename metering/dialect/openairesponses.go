@@ -15,6 +15,8 @@ type responsesReader struct {
 	usage   openAIUsage
 	earlier bool     // a retrieval: the usage is of the request that made the response
 	items   []string // kinds of the items done, for a final response that lists none
+
+	containers []string // in which tools have run
 }
 
 func (r *responsesReader) event(name, data []byte) {
@@ -84,6 +86,7 @@ func (r *responsesReader) typed(kind, response, delta, item []byte) {
 			r.items = append(r.items, readItem(&c, nil))
 		}
 		r.madeItem(&cursor{b: item})
+		r.ranIn(item)
 	default:
 		if len(delta) > 0 && bytes.HasSuffix(kind, []byte(".delta")) && !bytes.Contains(kind, []byte("audio.delta")) {
 			r.show(delta)
@@ -148,7 +151,10 @@ func (r *responsesReader) response(data []byte, final bool) {
 		r.output(output)
 		r.madeItems(output)
 		if !r.counts.of(kindSearch).IsZero() {
-			r.said.ContextSize = searchContext(tools)
+			r.said.ContextSize, r.said.Search = searchContext(tools), searchPreview(tools)
+		}
+		if len(r.containers) > 0 {
+			r.said.Container = containerSize(tools)
 		}
 	}
 }

@@ -2,6 +2,7 @@ package dialect
 
 import (
 	"cmp"
+	"strings"
 
 	"github.com/tidwall/gjson"
 
@@ -16,6 +17,8 @@ type Variant struct {
 	Resolution  string // by name: "720p", "2k"
 	ContextSize string // of what a search puts before the model: "low", "medium", "high"
 	Thinking    string // "on" or "off"
+	Search      string // of OpenAI's web search: "preview" is the tool before the present one
+	Container   string // memory of a new container: "1g", "4g", "16g", "64g"
 }
 
 // or is v with what it lacks from w.
@@ -23,12 +26,14 @@ func (v Variant) or(w Variant) Variant {
 	return Variant{
 		Quality: cmp.Or(v.Quality, w.Quality), Size: cmp.Or(v.Size, w.Size), Resolution: cmp.Or(v.Resolution, w.Resolution),
 		ContextSize: cmp.Or(v.ContextSize, w.ContextSize), Thinking: cmp.Or(v.Thinking, w.Thinking),
+		Search: cmp.Or(v.Search, w.Search), Container: cmp.Or(v.Container, w.Container),
 	}
 }
 
 // attributes are the fields as facts of a usage.
 func (v Variant) attributes() []metering.Tag {
-	return attributes("context_size", v.ContextSize, "quality", v.Quality, "resolution", v.Resolution, "size", v.Size, "thinking", v.Thinking)
+	return attributes("container", v.Container, "context_size", v.ContextSize, "quality", v.Quality, "resolution", v.Resolution,
+		"search", v.Search, "size", v.Size, "thinking", v.Thinking)
 }
 
 // variant is what was made as the answer says, else as the request does, else as
@@ -37,6 +42,9 @@ func (s *scanner) variant(u *metering.Usage) Variant {
 	v := s.read.state().said.or(s.req.Variant)
 	if s.route.Endpoint == "openai.images" && s.req.Model != "" {
 		v = v.or(unasked(s.req.Model))
+	}
+	if s.read.state().counts.of("containers").IsZero() {
+		v.Container = "" // the tool was there and not used
 	}
 	if v.Thinking == thinkingOff && u.Tokens[metering.OutputCell(true, metering.Text)] > 0 {
 		v.Thinking = thinkingOn // the model did all the same
@@ -75,6 +83,36 @@ func thinking(raw []byte) string {
 	default:
 		return ""
 	}
+}
+
+// searchPreview is "preview" if the web search among the tools of a response is the one
+// of that name, which has a price of its own
+// (https://developers.openai.com/api/docs/pricing).
+func searchPreview(tools []byte) string {
+	said := ""
+	eachElement(tools, func(tool []byte) {
+		if strings.HasPrefix(readName(rawMember(tool, "type")), "web_search_preview") {
+			said = "preview"
+		}
+	})
+	return said
+}
+
+// containerSize is the memory of the container that OpenAI makes for a tool: by
+// itself 1 GB (https://developers.openai.com/api/docs/guides/tools-code-interpreter).
+// Of one that is there already nothing is said.
+func containerSize(tools []byte) string {
+	size := ""
+	eachElement(tools, func(tool []byte) {
+		for _, member := range [...]string{"container", "environment"} {
+			place := rawMember(tool, member)
+			switch readName(rawMember(place, "type")) {
+			case "auto", "container_auto":
+				size = cmp.Or(readName(rawMember(place, "memory_limit")), "1g")
+			}
+		}
+	})
+	return size
 }
 
 // searchContext is the context size of the web search among the tools of a

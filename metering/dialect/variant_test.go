@@ -63,6 +63,15 @@ func TestVariant(t *testing.T) {
 	const tools = `"tools":[{"type":"function","name":"f"},{"type":"web_search","search_context_size":"medium"}],"usage":{"input_tokens":1,"output_tokens":1}`
 	f("openai", "/v1/responses", `{"model":"m"}`, `{"object":"response",`+tools+`,"output":[{"type":"web_search_call","action":{"type":"search"}}]}`, "[{context_size medium}]")
 	f("openai", "/v1/responses", `{"model":"m"}`, `{"object":"response",`+tools+`,"output":[]}`, "[]")
+	const searched = `,"usage":{"input_tokens":1,"output_tokens":1},"output":[{"type":"web_search_call","action":{"type":"search"}}]}`
+	f("openai", "/v1/responses", `{"model":"m"}`, `{"object":"response","tools":[{"type":"web_search_preview_2025_03_11","search_context_size":"low"}]`+searched, "[{context_size low} {search preview}]")
+	const ran = `,"usage":{"input_tokens":1,"output_tokens":1},"output":[{"type":"code_interpreter_call","container_id":"cntr_1"}]}`
+	f("openai", "/v1/responses", `{"model":"m"}`, `{"object":"response","tools":[{"type":"code_interpreter","container":{"type":"auto"}}]`+ran, "[{container 1g}]")
+	f("openai", "/v1/responses", `{"model":"m"}`, `{"object":"response","tools":[{"type":"code_interpreter","container":{"type":"auto","memory_limit":"4g"}}]`+ran, "[{container 4g}]")
+	f("openai", "/v1/responses", `{"model":"m"}`, `{"object":"response","tools":[{"type":"code_interpreter","container":"cntr_1"}]`+ran, "[]")
+	f("openai", "/v1/responses", `{"model":"m","tools":[{"type":"shell","environment":{"type":"container_auto","memory_limit":"16g"}}]}`,
+		`{"object":"response","tools":[{"type":"shell","environment":{"type":"container_reference","container_id":"cntr_2"}}],"usage":{"input_tokens":1,"output_tokens":1},"output":[{"type":"shell_call","environment":{"type":"container_reference","container_id":"cntr_2"}}]}`, "[{container 16g}]")
+	f("openai", "/v1/responses", `{"model":"m","tools":[{"type":"code_interpreter","container":{"type":"auto"}}]}`, `{"object":"response","usage":{"input_tokens":1,"output_tokens":1},"output":[]}`, "[]")
 	f("openai", images, `{"model":"dall-e-3"}`, `{"error":{"message":"no"}}`, "[]")
 }
 
@@ -75,6 +84,35 @@ func TestVariant_form(t *testing.T) {
 	if got, want := fmt.Sprint(u.Attributes, u.Quantities), "[{quality medium} {size 1024x1536}] [{images 2}]"; got != want {
 		t.Errorf("an edit is %s, want %s", got, want)
 	}
+}
+
+// TestContainers: each container in which tools ran is counted once, whether a stream
+// lists its items at the end or not.
+func TestContainers(t *testing.T) {
+	t.Parallel()
+	const (
+		one = `{"type":"code_interpreter_call","container_id":"cntr_1"}`
+		two = `{"type":"shell_call","environment":{"type":"container_reference","container_id":"cntr_2"}}`
+		end = `"usage":{"input_tokens":1,"output_tokens":1}`
+	)
+	f := func(stream bool, answer, want string) {
+		t.Helper()
+		body := `{"model":"m"}`
+		if stream {
+			body = `{"model":"m","stream":true}`
+		}
+		u := used(t, "openai", "/v1/responses", "application/json", body, answer)
+		if got := fmt.Sprint(u.Quantities); got != want {
+			t.Errorf("%s has %s, want %s", answer, got, want)
+		}
+	}
+	f(false, `{"object":"response",`+end+`,"output":[`+one+`,`+one+`,`+two+`]}`, "[{code_interpreter_call 2} {containers 2} {shell_call 1}]")
+	f(false, `{"object":"response",`+end+`,"output":[{"type":"shell_call","environment":{"type":"local"}}]}`, "[{shell_call 1}]")
+	done := func(item string) string {
+		return "data: {\"type\":\"response.output_item.done\",\"item\":" + item + "}\n\n"
+	}
+	f(true, done(one)+done(one)+"data: {\"type\":\"response.completed\",\"response\":{"+end+",\"output\":[]}}\n\n", "[{code_interpreter_call 2} {containers 1}]")
+	f(true, done(one)+done(two)+"data: {\"type\":\"response.completed\",\"response\":{"+end+",\"output\":["+one+","+two+"]}}\n\n", "[{code_interpreter_call 1} {containers 2} {shell_call 1}]")
 }
 
 // TestGrounding: prompts, queries and places are counted apart, since models

@@ -223,11 +223,28 @@ func (x *whole) fees(f *fact) (*big.Rat, string) {
 		if n == 0 || x.restated(name) {
 			continue
 		}
+		if ids := x.containers(); len(ids) > 0 && (name == "code_interpreter_call" || name == "shell_call") {
+			if x.vendor() != "openai" || !strings.Contains(strings.ReplaceAll(x.Body, ": ", ":"), `"container":{"type":"auto"`) && !strings.Contains(x.Body, `"type":"auto"},"type":"code_interpreter"`) {
+				return nil, "no price by hand of a container of " + x.vendor()
+			}
+			// Three cents for twenty minutes, and at least five.
+			sum.Add(sum, big.NewRat(int64(len(ids))*3*5, 100*20))
+			continue
+		}
+		if name == "web_search_queries" && emptyQuery.MatchString(x.Body) {
+			n-- // the corpus counts it, Google's bill does not
+		}
 		fee, reason := f.fee(name)
 		if reason != "" {
 			return nil, reason
 		}
 		sum.Add(sum, fee.Mul(fee, big.NewRat(n, 1)))
+	}
+	if x.vendor() == "openai" && strings.HasSuffix(f.row["model_id"], "-search-preview") {
+		sum.Add(sum, big.NewRat(25, 1000)) // of the vendor's page, where the table has 10
+	}
+	if x.vendor() == "openai" && x.Expect.Tools["web_search_call.search"] > 0 && strings.Contains(x.Body, `"web_search_preview"`) && strings.HasPrefix(f.row["model_id"], "gpt-4") {
+		sum.Add(sum, big.NewRat(x.Expect.Tools["web_search_call.search"]*(25-10), 1000)) // beyond the table's 10
 	}
 	if x.vendor() == "perplexity" && x.Endpoint == "openai.chat" {
 		size, said := x.Expect.Units["search_context_size"].(string)
@@ -245,6 +262,19 @@ func (x *whole) fees(f *fact) (*big.Rat, string) {
 		return nil, reason
 	}
 	return sum.Add(sum, units), ""
+}
+
+var emptyQuery = regexp.MustCompile(`"webSearchQueries":\s*\[\s*""`)
+
+var containerID = regexp.MustCompile(`"container_id": ?"(cntr_[0-9a-f]+)"`)
+
+// containers are those that an answer shows.
+func (x *whole) containers() map[string]bool {
+	ids := map[string]bool{}
+	for _, found := range containerID.FindAllStringSubmatch(x.Body, -1) {
+		ids[found[1]] = true
+	}
+	return ids
 }
 
 // restated reports whether a count of tools says again what others say.
@@ -266,8 +296,27 @@ func (f *fact) fee(tool string) (*big.Rat, string) {
 		return new(big.Rat), "" // the vendors charge nothing for it
 	case "file_search_call":
 		return f.perThousand("file_search")
+	case "web_search_call.none":
+		return f.perThousand("web_search")
+	case "code_interpreter_call":
+		return f.perThousand("code_execution")
+	case "grounded", "maps_grounded", "web_search_queries":
+		return f.grounding(tool)
 	default:
 		return nil, "no fee by hand for " + tool + " of " + f.row["provider"]
+	}
+}
+
+// grounding is the price of one grounded prompt, of which Gemini 2.5 has one, or of
+// one query, of which Gemini 3 has one.
+func (f *fact) grounding(what string) (*big.Rat, string) {
+	switch third := strings.HasPrefix(f.row["model_id"], "gemini-3"); {
+	case what == "maps_grounded":
+		return f.perThousand("maps")
+	case third == (what == "web_search_queries"):
+		return f.perThousand("web_search")
+	default:
+		return new(big.Rat), ""
 	}
 }
 

@@ -287,7 +287,7 @@ func TestPrice_fees(t *testing.T) {
 	f("openai", "gpt-4o", "0.0125", "web_search_call=1", "web_search_call.search=1", "tool_usage.web_search.num_requests=1")
 	f("openai", "gpt-4o", "meter: tool_usage.web_search.num_requests", "web_search_call=1", "web_search_call.search=1", "tool_usage.web_search.num_requests=2")
 	f("openai", "gpt-4o", "meter: web_search_call", "web_search_call=1") // which kind of call is not said
-	f("openai", "gpt-4o-mini", "meter: web_search_call.search", "web_search_call=1", "web_search_call.search=1")
+	f("openai", "gpt-4o-mini", "condition: search is not said", "web_search_call=1", "web_search_call.search=1")
 	f("openai", "gpt-4o", "0.005", "file_search_call=1")
 	f("openai", "gpt-4o", "meter: code_interpreter_call", "code_interpreter_call=1")
 	f("google", "gemini-2.5-flash", "0.0353", "grounded=1", "web_search_queries=3") // provisionally: so many a day are free

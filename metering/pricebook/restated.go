@@ -23,6 +23,10 @@ func restated(e *metering.Event, q *metering.Quantity) bool {
 		if u.Tokens[metering.OutputCell(false, metering.Image)] > 0 || e.Endpoint == "openai.images" && u.Tokens.Output() > 0 {
 			return true
 		}
+	case "code_interpreter_call", "shell_call": // the container is charged that they ran in
+		if !amountOf(u, "containers").IsZero() {
+			return true
+		}
 	case "tool_usage.web_search.num_requests": // OpenAI's own count of what its items show
 		return q.Amount == amountOf(u, "web_search_call.search")
 	}
