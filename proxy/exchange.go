@@ -42,14 +42,16 @@ type exchange struct {
 	text      *estimate.Text     // of the answer, for the same
 	unsplit   *dialect.Unsplicer // takes the splice out of the answer; nil: nothing to take out
 
-	w        *wire // to the upstream; nil: none
-	answer   answer
-	header   func(string) string // of the answer; made once, because a method value is allocated
-	early    []byte              // of the answer's body, read before it was passed on
-	scanner  dialect.Scanner     // nil: nothing to be read, or it has panicked
-	maker    dialect.Maker       // the scanner, where it matters what the answer makes; nil: it does not
-	made     []dialect.Object    // what the answer has made so far
-	creation string              // the path that creates an object, behind the base URL
+	w       *wire // to the upstream; nil: none
+	answer  answer
+	header  func(string) string // of the answer; made once, because a method value is allocated
+	early   []byte              // of the answer's body, read before it was passed on
+	scanner dialect.Scanner     // nil: nothing to be read, or it has panicked
+	maker   dialect.Maker       // the scanner, where it matters what the answer makes; nil: it does not
+	made    []dialect.Object    // what the answer has made so far
+	// creation is the path that creates an object, behind the base URL, and behind a #
+	// what the request has asked for that the object does not say.
+	creation string
 	out      outlet
 
 	event    *metering.Event // nil until the call is authorised

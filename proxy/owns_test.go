@@ -466,3 +466,21 @@ func TestOwns_polled(t *testing.T) {
 		t.Errorf("created %v by %v", w.created, w.paths)
 	}
 }
+
+// TestOwns_videos: whoever follows Veo's operations is told what was asked for, with
+// what the model does unasked.
+func TestOwns_videos(t *testing.T) {
+	t.Parallel()
+	o := newOrigin(t, answering(respond("200 OK", "application/json", `{"name":"models/veo-3.1-generate-preview/operations/o1"}`)))
+	r, w := owning(t, o, nil)
+	const path = "/v1beta/models/veo-3.1-generate-preview:predictLongRunning"
+	for _, body := range []string{`{"instances":[{"prompt":"a weir"}],"parameters":{"durationSeconds":4,"resolution":"1080p"}}`, `{"instances":[]}`} {
+		if resp, _, err := r.ask("POST", post("/gemini"+path, body, "Authorization: Bearer "+plainKey)); err != nil || resp.StatusCode != 200 {
+			t.Fatal(resp, err)
+		}
+	}
+	want := []string{path + "#resolution=1080p&video_seconds=4", path + "#resolution=720p&video_seconds=8"}
+	if !cmp.Equal(w.paths, want) || w.created[0] != "gemini operation o1" {
+		t.Errorf("created %v by %v", w.created, w.paths)
+	}
+}

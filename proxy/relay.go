@@ -65,6 +65,9 @@ func (x *exchange) prepare() {
 			x.maker, _ = x.scanner.(dialect.Maker)
 			if x.route.Creates != "" && x.durable(x.route.Creates) {
 				x.creation = string(x.appendQuery([]byte(x.rest)))
+				if remembered := x.asked.Remembered(x.route); remembered != "" {
+					x.creation += "#" + remembered
+				}
 			} else if o, ok := x.polled(); ok {
 				x.creation = string(x.appendQuery([]byte(strings.TrimSuffix(x.rest, "/"+o.ID))))
 			}

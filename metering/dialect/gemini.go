@@ -106,7 +106,7 @@ func geminiModels(method, path, collection string, rest []string) Route {
 		r = Route{Endpoint: "gemini.count_tokens", Class: Free}
 	case "batchGenerateContent", "asyncBatchEmbedContent":
 		r = stateful(method, "gemini.batches")
-	case "predictLongRunning", "fetchPredictOperation":
+	case verbLongRunning, "fetchPredictOperation":
 		r = stateful(method, "gemini.long_running")
 	case "embedContent", "batchEmbedContents":
 		r = operation(method, "gemini.embed_content")

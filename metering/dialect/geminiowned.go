@@ -81,12 +81,12 @@ func (r *Route) ownGemini(method, path string) {
 
 // ownVerb reads models/MODEL:verb where the verb has to do with stored objects.
 func (r *Route) ownVerb(path string) {
-	_, verb, _ := modelVerb(path)
+	model, verb, _ := modelVerb(path)
 	switch verb {
 	case "batchGenerateContent", "asyncBatchEmbedContent":
 		r.Creates, r.Listing = KindBatch, false
-	case "predictLongRunning":
-		r.Creates, r.Listing, r.Uncounted = KindOperation, false, true
+	case verbLongRunning:
+		r.Creates, r.Listing, r.Uncounted = KindOperation, false, !isVeo(model)
 	case "fetchPredictOperation":
 		r.Listing = false // the body names the operation
 	}

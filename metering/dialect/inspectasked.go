@@ -49,8 +49,11 @@ func (q *Request) asked(key, value []byte, r Route) {
 		for _, name := range [...]string{"max_new_tokens", "num_predict"} {
 			q.OutputCap = max(q.OutputCap, requested(rawMember(value, name)))
 		}
-		if r.Endpoint == "gemini.predict" { // of Imagen
+		switch r.Endpoint {
+		case "gemini.predict": // of Imagen
 			q.Resolution = readName(rawMember(value, "sampleImageSize"))
+		case "gemini.long_running":
+			q.video(value)
 		}
 	case "enable_thinking":
 		q.Thinking = thinking(value)

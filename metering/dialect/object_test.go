@@ -118,6 +118,7 @@ func TestRoute_objects(t *testing.T) {
 		{"gemini", "POST", "/v1beta/batches/b:cancel", with("batch", "b")},
 		{"gemini", "GET", "/v1beta/models/veo/operations/o", with("operation", "o")},
 		{"gemini", "POST", "/v1beta/models/veo:predictLongRunning", costs(makes("operation"))},
+		{"gemini", "POST", "/v1beta/models/veo-3.1-generate-preview:predictLongRunning", makes("operation")},
 		{"gemini", "POST", "/v1/projects/p/locations/l/publishers/google/models/veo:fetchPredictOperation", owned{Stateful: true}},
 		{"gemini", "POST", "/v1beta/tunedModels/t:generateContent", owned{Objects: one("tuned_model", "t")}},
 		{"gemini", "POST", "/v1beta/interactions", owned{Creates: "interaction"}},

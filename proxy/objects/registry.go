@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -52,9 +53,10 @@ type Events interface {
 
 // Deferrals is told of work whose usage the provider reports later.
 type Deferrals interface {
-	// Add keeps that o, a batch or a response made in the background, was created by
-	// c with a request to path, which is behind the base URL, query included. It is
-	// durable when it returns and can be told again.
+	// Add keeps that o, a batch, a response made in the background or an operation
+	// that makes videos, was created by c with a request to path, which is behind the
+	// base URL, query included; behind a # is what the request has asked for that the
+	// object does not say. It is durable when it returns and can be told again.
 	Add(ctx context.Context, c *metering.Call, o dialect.Object, path string) error
 }
 
@@ -269,7 +271,12 @@ func (r *Registry) Created(ctx context.Context, c *metering.Call, o dialect.Obje
 			r.cache.put(key, owner{c.Customer, true})
 		}
 	}
-	if r.o.Deferrals == nil || o.Kind != dialect.KindBatch && o.Kind != dialect.KindResponse {
+	switch {
+	case r.o.Deferrals == nil:
+		return nil
+	case o.Kind == dialect.KindBatch, o.Kind == dialect.KindResponse:
+	case o.Kind == dialect.KindOperation && strings.Contains(path, "#"):
+	default:
 		return nil
 	}
 	if err := r.o.Deferrals.Add(ctx, c, o, path); err != nil {

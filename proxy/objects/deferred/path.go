@@ -9,6 +9,7 @@ import (
 // Path is where an object is asked for that a call to creation (a path behind
 // the base URL, query included) has made. "" if it cannot be told.
 func Path(creation, kind, object string) string {
+	creation, remembered, _ := strings.Cut(creation, "#")
 	path, query, asked := strings.Cut(creation, "?")
 	path = strings.TrimSuffix(path, "/")
 	switch at := strings.Index(path, "/models/"); {
@@ -16,6 +17,10 @@ func Path(creation, kind, object string) string {
 		return ""
 	case kind == dialect.KindBatch && at >= 0:
 		return path[:at] + "/batches/" + object // Google's are made below a model and are not found there
+	case kind == dialect.KindOperation && remembered != "":
+		if path = operationPath(path, object); path == "" {
+			return ""
+		}
 	case kind == dialect.KindBatch || kind == dialect.KindResponse:
 		path += "/" + object
 	default:
@@ -24,5 +29,39 @@ func Path(creation, kind, object string) string {
 	if asked {
 		path += "?" + query
 	}
+	if remembered != "" {
+		path += "#" + remembered
+	}
 	return path
+}
+
+const (
+	verbCreate = ":predictLongRunning"
+	// verbFetch is how Vertex is asked about an operation, which its body names.
+	verbFetch = ":fetchPredictOperation"
+)
+
+// operationPath is where an operation is asked for that a model has begun; "" if it
+// cannot be told.
+func operationPath(creation, id string) string {
+	model, ok := strings.CutSuffix(strings.NewReplacer("%3A", ":", "%3a", ":").Replace(creation), verbCreate)
+	switch {
+	case !ok:
+		return ""
+	case strings.Contains(model, "/publishers/"):
+		return model + verbFetch
+	default:
+		return model + "/operations/" + id
+	}
+}
+
+// operationName is what an operation of Vertex is called that is asked for at a
+// path, which begins with the version of the API; "" for any other path.
+func operationName(path, id string) string {
+	model, ok := strings.CutSuffix(path, verbFetch)
+	_, name, below := strings.Cut(strings.TrimPrefix(model, "/"), "/")
+	if !ok || !below {
+		return ""
+	}
+	return name + "/operations/" + id
 }

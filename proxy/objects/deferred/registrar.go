@@ -15,7 +15,7 @@ type Registrar struct {
 	Now   func() time.Time // nil: time.Now
 }
 
-// Add keeps that o, a batch or a response made in the background, was created by
+// Add keeps that o, a batch, a response made in the background or an operation, was created by
 // c with a request to path, which is behind the base URL, query included. One that
 // is followed already is asked about at once: somebody wants to know.
 func (r Registrar) Add(ctx context.Context, c *metering.Call, o dialect.Object, path string) error {

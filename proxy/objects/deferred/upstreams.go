@@ -2,6 +2,7 @@ package deferred
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -49,7 +50,8 @@ func (u Upstreams) Find(ctx context.Context, d *Deferral) (*Found, error) {
 		return nil, fmt.Errorf("upstream %q is not configured any more: %w", d.Call.Upstream, metering.ErrNotFound)
 	}
 	var body bytes.Buffer
-	usage, status, err := access.get(ctx, d.Path, askLimit, &body)
+	path, remembered, _ := strings.Cut(d.Path, "#")
+	usage, status, err := access.ask(ctx, d, path, &body)
 	if err != nil {
 		return nil, err
 	}
@@ -61,11 +63,15 @@ func (u Upstreams) Find(ctx context.Context, d *Deferral) (*Found, error) {
 		return nil, nil
 	}
 	found := &Found{Usage: usage, Ended: o.at(), Status: status}
+	if d.Kind == dialect.KindOperation {
+		found.Usage = dialect.Videos(videos(&usage), remembered)
+		found.Usage.Region, found.Usage.Error = cmp.Or(dialect.Location(access.BaseURL+path), usage.Region), usage.Error
+		return found, nil
+	}
 	if d.Kind != dialect.KindBatch || billable(&usage) {
 		return found, nil
 	}
-	path := o.results(d.Path)
-	if path == "" {
+	if path = o.results(path); path == "" {
 		found.Usage = metering.Usage{State: metering.UsageNone, Finish: usage.Finish, Error: usage.Error} // nothing was served
 		return found, nil
 	}
@@ -81,19 +87,49 @@ func (u Upstreams) Find(ctx context.Context, d *Deferral) (*Found, error) {
 	return found, nil
 }
 
+// videos are those that an operation has made.
+func videos(u *metering.Usage) int64 {
+	for _, q := range u.Quantities {
+		if q.Name == "videos" {
+			return q.Amount.Units
+		}
+	}
+	return 0
+}
+
 // billable reports whether a usage says anything that could be billed.
 func billable(u *metering.Usage) bool {
 	return u.State == metering.UsageExact && (u.Tokens != metering.Tokens{} || u.Input+u.Output > 0)
 }
 
+// ask asks for the object of a deferral: operations of Vertex are asked for by name.
+func (a Access) ask(ctx context.Context, d *Deferral, path string, keep *bytes.Buffer) (metering.Usage, int, error) {
+	name := operationName(path, d.Object)
+	if d.Kind != dialect.KindOperation || name == "" {
+		return a.get(ctx, path, askLimit, keep)
+	}
+	body, err := json.Marshal(map[string]string{"operationName": name})
+	if err != nil {
+		return metering.Usage{}, 0, fmt.Errorf("name it: %w", err)
+	}
+	return a.do(ctx, http.MethodPost, path, body, askLimit, keep)
+}
+
 // get asks for a path, reads the usage out of the answer and keeps its first
 // bytes in keep.
 func (a Access) get(ctx context.Context, path string, limit time.Duration, keep *bytes.Buffer) (metering.Usage, int, error) {
+	return a.do(ctx, http.MethodGet, path, nil, limit, keep)
+}
+
+func (a Access) do(ctx context.Context, method, path string, body []byte, limit time.Duration, keep *bytes.Buffer) (metering.Usage, int, error) {
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, a.BaseURL+path, nil)
+	req, err := http.NewRequestWithContext(ctx, method, a.BaseURL+path, bytes.NewReader(body))
 	if err != nil {
 		return metering.Usage{}, 0, errors.New("its path is no URL")
+	}
+	if len(body) > 0 {
+		req.Header.Set("Content-Type", "application/json")
 	}
 	if a.Header != "" {
 		req.Header.Set(a.Header, a.Value)
@@ -117,7 +153,7 @@ func (a Access) get(ctx context.Context, path string, limit time.Duration, keep 
 		return metering.Usage{}, resp.StatusCode, fmt.Errorf("the provider answered %d", resp.StatusCode)
 	}
 	plain, _, _ := strings.Cut(path, "?")
-	s := a.Dialect.Scanner(a.Dialect.Route(http.MethodGet, plain), dialect.Request{}, dialect.Response{
+	s := a.Dialect.Scanner(a.Dialect.Route(method, plain), dialect.Request{}, dialect.Response{
 		Status: resp.StatusCode, ContentType: resp.Header.Get("Content-Type"), ContentEncoding: resp.Header.Get("Content-Encoding"), Header: resp.Header.Get,
 		Location: dialect.Location(a.BaseURL),
 	})

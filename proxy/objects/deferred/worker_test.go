@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
@@ -30,6 +31,7 @@ type desk struct {
 	answers  map[string]string // by path
 	status   map[string]int
 	mu       sync.Mutex
+	sent     map[string]string // bodies by path
 	asked    atomic.Int64
 	now      atomic.Int64
 	customer string
@@ -48,7 +50,7 @@ func onBoth(t *testing.T, do func(d *desk)) {
 				t.Fatal(err)
 			}
 			t.Cleanup(func() { usage.Close() })
-			d := &desk{T: t, usage: usage, store: sqlstore.New(usage.DB()), answers: map[string]string{}, status: map[string]int{}}
+			d := &desk{T: t, usage: usage, store: sqlstore.New(usage.DB()), answers: map[string]string{}, status: map[string]int{}, sent: map[string]string{}}
 			d.now.Store(time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC).UnixMicro())
 			c, err := usage.CreateCustomer(t.Context(), metering.Customer{Org: metering.DefaultOrg, ExternalID: "acme", Created: 1})
 			if err != nil {
@@ -64,7 +66,9 @@ func onBoth(t *testing.T, do func(d *desk)) {
 
 func (d *desk) answer(w http.ResponseWriter, r *http.Request) {
 	d.asked.Add(1)
+	sent, _ := io.ReadAll(r.Body)
 	d.mu.Lock()
+	d.sent[r.URL.RequestURI()] = string(sent)
 	body, ok := d.answers[r.URL.RequestURI()]
 	status := d.status[r.URL.RequestURI()]
 	d.mu.Unlock()
@@ -355,6 +359,48 @@ func TestWorker_waits(t *testing.T) {
 	})
 }
 
+// TestWorker_videos: Veo's operations are followed at Gemini's API and at Vertex, and
+// what they have made is recorded by the length that was asked for.
+func TestWorker_videos(t *testing.T) {
+	onBoth(t, func(d *desk) {
+		const (
+			asked  = "#resolution=1080p&video_seconds=6"
+			vertex = "/v1/projects/p/locations/us-central1/publishers/google/models/veo-3.1-generate-001"
+			name   = "projects/p/locations/us-central1/publishers/google/models/veo-3.1-generate-001/operations/"
+		)
+		d.defers("gemini", "/v1beta/models/veo-3.1-generate-preview:predictLongRunning"+asked, dialect.KindOperation, "o1")
+		d.defers("gemini", vertex+":predictLongRunning"+asked, dialect.KindOperation, "o2")
+		d.defers("gemini", "/v1beta/models/veo-3.1-generate-preview:predictLongRunning"+asked, dialect.KindOperation, "o3")
+		d.says("/v1beta/models/veo-3.1-generate-preview/operations/o1", `{"name":"models/veo-3.1-generate-preview/operations/o1"}`)
+		d.says("/v1beta/models/veo-3.1-generate-preview/operations/o3", `{"name":"o3","done":true,"error":{"code":3,"message":"no"}}`)
+		d.says(vertex+":fetchPredictOperation", `{"name":"`+name+`o2","done":true,"response":{"videos":[{"gcsUri":"gs://b/1"},{"gcsUri":"gs://b/2"}]}}`)
+		w := d.worker(nil)
+		d.round(w)
+		if sent := d.sent[vertex+":fetchPredictOperation"]; sent != `{"operationName":"`+name+`o2"}` {
+			d.Errorf("asked for %s", sent)
+		}
+		d.says("/v1beta/models/veo-3.1-generate-preview/operations/o1", `{"name":"o1","done":true,"response":{"generateVideoResponse":{"generatedSamples":[{"video":{"uri":"https://x"}}]}}}`)
+		d.move(time.Minute)
+		d.round(w)
+		have := map[string]string{}
+		for _, e := range d.recorded() {
+			have[e.Usage.ObjectID] = fmt.Sprint(e.Usage.State, e.Usage.Quantities, e.Usage.Attributes, e.Usage.Region, e.Metered)
+		}
+		for object, want := range map[string]string{
+			"o1": "exact[{video_seconds 6}] [{resolution 1080p}]true",
+			"o2": "exact[{video_seconds 12}] [{resolution 1080p}]us-central1true",
+			"o3": "none[] []true",
+		} {
+			if have[object] != want {
+				d.Errorf("%s is %s, want %s", object, have[object], want)
+			}
+		}
+		if open, _, err := d.store.Open(d.Context(), 1); err != nil || open != 0 {
+			d.Errorf("%d open, %v", open, err)
+		}
+	})
+}
+
 func TestPath(t *testing.T) {
 	t.Parallel()
 	for _, c := range [][4]string{
@@ -364,6 +410,10 @@ func TestPath(t *testing.T) {
 		{"/v1beta/batches", "batch", "b-1", "/v1beta/batches/b-1"},
 		{"/v1/batches", "batch", "../secrets", ""},
 		{"/v1/files", "file", "file_1", ""},
+		{"/v1beta/models/veo-3:predictLongRunning?key=x#video_seconds=8", "operation", "o1", "/v1beta/models/veo-3/operations/o1?key=x#video_seconds=8"},
+		{"/v1/projects/p/locations/l/publishers/google/models/veo-3%3ApredictLongRunning#video_seconds=8", "operation", "o1", "/v1/projects/p/locations/l/publishers/google/models/veo-3:fetchPredictOperation#video_seconds=8"},
+		{"/v1beta/models/veo-3:predictLongRunning", "operation", "o1", ""},
+		{"/v1beta/operations#video_seconds=8", "operation", "o1", ""},
 	} {
 		if got := deferred.Path(c[0], c[1], c[2]); got != c[3] {
 			t.Errorf("%s of %s is at %q, want %q", c[2], c[0], got, c[3])
