@@ -490,7 +490,7 @@ func (p *parts) forward(ctx context.Context, targets []config.Target) error {
 	p.objects = objects.New(objects.Options{
 		Store: objectsql.New(p.store.DB()), Events: p.store, Deferrals: deferred.Registrar{Store: later, Now: p.now}, Now: p.now, Logger: p.log,
 	})
-	asked, err := accesses(upstreams)
+	asked, err := accesses(upstreams, p.now)
 	if err != nil {
 		return err
 	}
@@ -510,10 +510,10 @@ func (p *parts) forward(ctx context.Context, targets []config.Target) error {
 }
 
 // accesses says how upstreams are asked what became of work that they do later.
-func accesses(list []proxy.Upstream) (deferred.Upstreams, error) {
+func accesses(list []proxy.Upstream, now func() time.Time) (deferred.Upstreams, error) {
 	out := deferred.Upstreams{}
 	for _, u := range list {
-		a := deferred.Access{BaseURL: u.BaseURL, Dialect: u.Dialect}
+		a := deferred.Access{BaseURL: u.BaseURL, Dialect: u.Dialect, Now: now}
 		keys := u.Credentials
 		if len(u.Endpoints) > 0 && a.BaseURL == "" {
 			a.BaseURL = u.Endpoints[0].BaseURL

@@ -53,11 +53,15 @@ type Events interface {
 
 // Deferrals is told of work whose usage the provider reports later.
 type Deferrals interface {
-	// Add keeps that o, a batch, a response made in the background or an operation
-	// that makes videos, was created by c with a request to path, which is behind the
+	// Add keeps that o, a batch, a response made in the background, an operation that
+	// makes videos or content that is cached, was created by c with a request to path, which is behind the
 	// base URL, query included; behind a # is what the request has asked for that the
 	// object does not say. It is durable when it returns and can be told again.
 	Add(ctx context.Context, c *metering.Call, o dialect.Object, path string) error
+
+	// Deleted says that o is gone by somebody's wish. Of what is not followed nothing
+	// happens.
+	Deleted(ctx context.Context, org, provider string, o dialect.Object) error
 }
 
 // Options configure a [Registry].
@@ -274,7 +278,7 @@ func (r *Registry) Created(ctx context.Context, c *metering.Call, o dialect.Obje
 	switch {
 	case r.o.Deferrals == nil:
 		return nil
-	case o.Kind == dialect.KindBatch, o.Kind == dialect.KindResponse:
+	case o.Kind == dialect.KindBatch, o.Kind == dialect.KindResponse, o.Kind == dialect.KindCache:
 	case o.Kind == dialect.KindOperation && strings.Contains(path, "#"):
 	default:
 		return nil
@@ -290,6 +294,12 @@ func (r *Registry) Deleted(ctx context.Context, org, provider string, o dialect.
 	r.cache.drop(cacheKey{org, provider, o})
 	if err := r.o.Store.Delete(ctx, org, provider, o, metering.MicrosOf(r.o.Now())); err != nil {
 		return fmt.Errorf("record that a %s is deleted: %w", o.Kind, err)
+	}
+	if r.o.Deferrals == nil {
+		return nil
+	}
+	if err := r.o.Deferrals.Deleted(ctx, org, provider, o); err != nil {
+		return fmt.Errorf("end what a %s used: %w", o.Kind, err)
 	}
 	return nil
 }

@@ -25,11 +25,11 @@ type Deferral struct {
 	// with which tags. Its instant is when its prices were pinned.
 	Call metering.Call
 
-	Kind   string // of the object: dialect.KindBatch, KindResponse or KindOperation
+	Kind   string // of the object: dialect.KindBatch, KindResponse, KindOperation or KindCache
 	Object string // the provider's id
 	// Path is where the object is asked for, behind the upstream's base URL, query
 	// included. Behind a # is what its request has asked for that it does not say
-	// itself, see [dialect.Request.Remembered].
+	// itself, see [dialect.Request.Remembered], or what it said when it was last seen.
 	Path string
 
 	State State

@@ -21,7 +21,7 @@ func Path(creation, kind, object string) string {
 		if path = operationPath(path, object); path == "" {
 			return ""
 		}
-	case kind == dialect.KindBatch || kind == dialect.KindResponse:
+	case kind == dialect.KindBatch || kind == dialect.KindResponse || kind == dialect.KindCache:
 		path += "/" + object
 	default:
 		return ""

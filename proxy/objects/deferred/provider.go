@@ -19,7 +19,8 @@ type Found struct {
 
 // Provider asks upstreams about their objects.
 type Provider interface {
-	// Find asks once what became of the work. nil without an error: it goes on.
+	// Find asks once what became of the work. nil without an error: it goes on, and
+	// d.Path has what is to be remembered of it.
 	// ErrGone: nobody will ever say. Any other error: try again later.
 	Find(ctx context.Context, d *Deferral) (*Found, error)
 }

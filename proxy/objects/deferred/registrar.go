@@ -37,6 +37,18 @@ func (r Registrar) Add(ctx context.Context, c *metering.Call, o dialect.Object, 
 	return r.Store.Wake(ctx, c.Org, c.Provider, o.Kind, o.ID, now.Add(wake))
 }
 
+// Deleted says that an object was deleted: how long it was there is found out at once.
+func (r Registrar) Deleted(ctx context.Context, org, provider string, o dialect.Object) error {
+	if o.Kind != dialect.KindCache {
+		return nil
+	}
+	now := time.Now()
+	if r.Now != nil {
+		now = r.Now()
+	}
+	return r.Store.Wake(ctx, org, provider, o.Kind, o.ID, now)
+}
+
 // wake is how soon work is asked about that somebody wants to know of: not at
 // once, so that a client that asks without a pause does not make us do the same.
 const wake = time.Second

@@ -26,6 +26,7 @@ type Access struct {
 	// Transport goes the way that calls go; nil: http.DefaultTransport. Redirects are
 	// not followed: they could lead anywhere.
 	Transport http.RoundTripper
+	Now       func() time.Time // nil: time.Now
 }
 
 // Upstreams asks the upstreams of a configuration, by their names.
@@ -52,6 +53,9 @@ func (u Upstreams) Find(ctx context.Context, d *Deferral) (*Found, error) {
 	var body bytes.Buffer
 	path, remembered, _ := strings.Cut(d.Path, "#")
 	usage, status, err := access.ask(ctx, d, path, &body)
+	if d.Kind == dialect.KindCache {
+		return access.cache(d, body.Bytes(), usage.Model, status, err)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -102,6 +106,39 @@ func billable(u *metering.Usage) bool {
 	return u.State == metering.UsageExact && (u.Tokens != metering.Tokens{} || u.Input+u.Output > 0)
 }
 
+// cache is what became of cached content. What is there goes on, and what it is now
+// is kept with d; what is gone has ended when it expired, or else by now.
+func (a Access) cache(d *Deferral, body []byte, model string, status int, asked error) (*Found, error) {
+	path, remembered, _ := strings.Cut(d.Path, "#")
+	now := metering.MicrosOf(a.now())
+	c, known := recall(remembered)
+	switch {
+	case asked == nil:
+		fresh, ok := readCached(body, model)
+		if !ok {
+			return nil, errors.New("its answer does not say how large it is and for how long")
+		}
+		if fresh.expires > now {
+			d.Path = path + "#" + fresh.remember()
+			return nil, nil
+		}
+		c = fresh
+	case !errors.Is(asked, ErrGone) || !known:
+		return nil, asked
+	}
+	until := min(c.expires, now)
+	found := &Found{Usage: c.usage(until), Ended: until, Status: status}
+	found.Usage.Region = dialect.Location(a.BaseURL + path)
+	return found, nil
+}
+
+func (a Access) now() time.Time {
+	if a.Now != nil {
+		return a.Now()
+	}
+	return time.Now()
+}
+
 // ask asks for the object of a deferral: operations of Vertex are asked for by name.
 func (a Access) ask(ctx context.Context, d *Deferral, path string, keep *bytes.Buffer) (metering.Usage, int, error) {
 	name := operationName(path, d.Object)
@@ -149,6 +186,8 @@ func (a Access) do(ctx context.Context, method, path string, body []byte, limit 
 	switch {
 	case resp.StatusCode == http.StatusNotFound || resp.StatusCode == http.StatusGone:
 		return metering.Usage{}, resp.StatusCode, ErrGone
+	case resp.StatusCode == http.StatusForbidden && notFound(resp.Body):
+		return metering.Usage{}, http.StatusNotFound, ErrGone
 	case resp.StatusCode != http.StatusOK:
 		return metering.Usage{}, resp.StatusCode, fmt.Errorf("the provider answered %d", resp.StatusCode)
 	}
@@ -165,6 +204,14 @@ func (a Access) do(ctx context.Context, method, path string, body []byte, limit 
 	// What a retrieval repeats is here what is asked for.
 	usage.Flags = slices.DeleteFunc(usage.Flags, func(f metering.Flag) bool { return f == metering.FlagEarlierRequest })
 	return usage, resp.StatusCode, nil
+}
+
+// notFound reports whether a refusal means that there is nothing: Google says of
+// cached content that is gone "CachedContent not found (or permission denied)".
+func notFound(body io.Reader) bool {
+	const most = 4 << 10
+	text, err := io.ReadAll(io.LimitReader(body, most))
+	return err == nil && bytes.Contains(text, []byte("not found (or permission denied)"))
 }
 
 // scanning shows bytes to a scanner and keeps the first of them.

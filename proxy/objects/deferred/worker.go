@@ -118,7 +118,7 @@ func (w *Worker) follow(ctx context.Context, d *Deferral) error {
 			return err
 		}
 		d.State, d.Done, d.Error = StateDone, now, ""
-	case age > w.o.GiveUp, age > settling && errors.Is(asked, ErrGone):
+	case age > w.o.GiveUp && (asked != nil || d.Kind != dialect.KindCache), age > settling && errors.Is(asked, ErrGone):
 		lost := &Found{Ended: now, Usage: metering.Usage{State: metering.UsageUnknown, Flags: []metering.Flag{metering.FlagUnreadable}}}
 		if err := w.record(ctx, d, lost); err != nil {
 			return err
@@ -160,11 +160,14 @@ func (w *Worker) record(ctx context.Context, d *Deferral, found *Found) error {
 }
 
 // wait is how long to let a provider work: responses take seconds to minutes,
-// batches minutes to a day.
+// batches minutes to a day, and content is cached for as long as somebody wants.
 func wait(kind string, tries int) time.Duration {
 	first, most := 2*time.Second, 30*time.Second
 	if kind == dialect.KindBatch {
 		first, most = 15*time.Second, 5*time.Minute
+	}
+	if kind == dialect.KindCache { // looked at soon, for it says how large it is only while it is there
+		most = 5 * time.Minute
 	}
 	for range min(tries, 16) {
 		if first = first * 3 / 2; first >= most {

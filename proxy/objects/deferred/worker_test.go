@@ -77,6 +77,7 @@ func (d *desk) answer(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "no credential", http.StatusUnauthorized)
 	case status != 0:
 		w.WriteHeader(status)
+		fmt.Fprint(w, body)
 	case !ok:
 		http.NotFound(w, r)
 	default:
@@ -100,7 +101,7 @@ func (d *desk) worker(change func(*deferred.Options)) *deferred.Worker {
 	upstreams := deferred.Upstreams{}
 	for _, name := range []string{"openai", "anthropic", "gemini"} {
 		speaks, _ := dialect.Named(name)
-		upstreams[name] = deferred.Access{BaseURL: d.provider.URL, Dialect: speaks, Header: "Authorization", Value: "Bearer sk-operator"}
+		upstreams[name] = deferred.Access{BaseURL: d.provider.URL, Dialect: speaks, Header: "Authorization", Value: "Bearer sk-operator", Now: d.clock}
 	}
 	o := deferred.Options{Store: d.store, Events: d.usage, Provider: upstreams, Now: d.clock}
 	if change != nil {
@@ -401,6 +402,75 @@ func TestWorker_videos(t *testing.T) {
 	})
 }
 
+// TestWorker_cached: cached content is followed for as long as it is there, and what is
+// recorded is its size times the seconds until it expired or was deleted.
+func TestWorker_cached(t *testing.T) {
+	onBoth(t, func(d *desk) {
+		const base = "/v1beta/cachedContents"
+		begun := d.clock()
+		content := func(id string, life time.Duration) {
+			d.says(base+"/"+id, fmt.Sprintf(`{"name":"cachedContents/%s","model":"models/gemini-2.5-pro","createTime":%q,"expireTime":%q,"usageMetadata":{"totalTokenCount":1000}}`,
+				id, begun.Format(time.RFC3339Nano), begun.Add(life).Format(time.RFC3339Nano)))
+		}
+		gone := func(id, message string) {
+			d.mu.Lock()
+			d.status[base+"/"+id] = http.StatusForbidden
+			d.mu.Unlock()
+			d.says(base+"/"+id, `{"error":{"code":403,"message":"`+message+`"}}`)
+		}
+		const notFound = "CachedContent not found (or permission denied)"
+		for _, id := range []string{"expires", "extended", "deleted", "refused", "unseen"} {
+			d.defers("gemini", base, dialect.KindCache, id)
+			content(id, time.Hour)
+		}
+		gone("unseen", notFound)
+		w := d.worker(nil)
+		d.move(2 * time.Second)
+		if _, err := w.Round(d.Context()); !errors.Is(err, deferred.ErrGone) {
+			d.Fatal(err)
+		}
+		content("extended", 2*time.Hour)
+		d.move(30 * time.Minute)
+		gone("deleted", notFound)
+		gone("refused", "the key was revoked")
+		registrar := deferred.Registrar{Store: d.store, Now: d.clock}
+		for _, id := range []string{"deleted", "refused", "nobody's"} {
+			if err := registrar.Deleted(d.Context(), metering.DefaultOrg, "gemini", dialect.Object{Kind: dialect.KindCache, ID: id}); err != nil {
+				d.Fatal(err)
+			}
+		}
+		if _, err := w.Round(d.Context()); err == nil {
+			d.Error("a refusal was taken for an end")
+		}
+		for range 30 {
+			d.move(5 * time.Minute)
+			if d.clock().Sub(begun) > time.Hour {
+				gone("expires", notFound)
+			}
+			if _, err := w.Round(d.Context()); err != nil && !errors.Is(err, deferred.ErrGone) && !strings.Contains(err.Error(), "403") {
+				d.Fatal(err)
+			}
+		}
+		have := map[string]string{}
+		for _, e := range d.recorded() {
+			have[e.Usage.ObjectID] = fmt.Sprint(e.Usage.State, " ", e.Usage.Quantities, " ", e.Usage.Model, " ", time.Duration(e.At-metering.MicrosOf(begun))*time.Microsecond)
+		}
+		for id, want := range map[string]string{
+			"expires":  "exact [{cached_content_token_seconds 3600000}] gemini-2.5-pro 1h0m0s",
+			"extended": "exact [{cached_content_token_seconds 7200000}] gemini-2.5-pro 2h0m0s",
+			"deleted":  "exact [{cached_content_token_seconds 1802000}] gemini-2.5-pro 30m2s",
+			"refused":  "",
+		} {
+			if have[id] != want {
+				d.Errorf("%s is %q, want %q", id, have[id], want)
+			}
+		}
+		if !strings.HasPrefix(have["unseen"], "unknown") || len(have) != 4 {
+			d.Errorf("recorded %v", have)
+		}
+	})
+}
+
 func TestPath(t *testing.T) {
 	t.Parallel()
 	for _, c := range [][4]string{
@@ -413,6 +483,7 @@ func TestPath(t *testing.T) {
 		{"/v1beta/models/veo-3:predictLongRunning?key=x#video_seconds=8", "operation", "o1", "/v1beta/models/veo-3/operations/o1?key=x#video_seconds=8"},
 		{"/v1/projects/p/locations/l/publishers/google/models/veo-3%3ApredictLongRunning#video_seconds=8", "operation", "o1", "/v1/projects/p/locations/l/publishers/google/models/veo-3:fetchPredictOperation#video_seconds=8"},
 		{"/v1beta/models/veo-3:predictLongRunning", "operation", "o1", ""},
+		{"/v1/projects/p/locations/l/cachedContents", "cached_content", "9", "/v1/projects/p/locations/l/cachedContents/9"},
 		{"/v1beta/operations#video_seconds=8", "operation", "o1", ""},
 	} {
 		if got := deferred.Path(c[0], c[1], c[2]); got != c[3] {

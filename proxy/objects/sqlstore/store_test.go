@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -139,6 +140,13 @@ func (d *deferrals) Add(_ context.Context, c *metering.Call, o dialect.Object, p
 	return nil
 }
 
+func (d *deferrals) Deleted(_ context.Context, _, provider string, o dialect.Object) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.told = append(d.told, "deleted "+provider+" "+o.Kind+" "+o.ID)
+	return nil
+}
+
 // TestRegistry: two replicas on one database agree on who owns what (I9, S26).
 func TestRegistry(t *testing.T) {
 	t.Parallel()
@@ -175,6 +183,19 @@ func TestRegistry(t *testing.T) {
 			}
 		}
 		if diff := cmp.Diff([]string{"a batch b /v1/batches?v=1", "a batch b /v1/batches?v=1"}, told.told); diff != "" {
+			t.Errorf("deferred (-want +have):\n%s", diff)
+		}
+		told.told = nil
+		for path, o := range map[string]dialect.Object{"/v1beta/m:predictLongRunning#video_seconds=8": object("operation", "with"), "/v1beta/m:predictLongRunning": object("operation", "without"), "/v1beta/cachedContents": object("cached_content", "c")} {
+			if err := first.Created(ctx, call, o, path); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := first.Deleted(ctx, metering.DefaultOrg, "openai", object("cached_content", "c")); err != nil {
+			t.Fatal(err)
+		}
+		slices.Sort(told.told)
+		if diff := cmp.Diff([]string{"a cached_content c /v1beta/cachedContents", "a operation with /v1beta/m:predictLongRunning#video_seconds=8", "deleted openai cached_content c"}, told.told); diff != "" {
 			t.Errorf("deferred (-want +have):\n%s", diff)
 		}
 		first.Noted(call, response)

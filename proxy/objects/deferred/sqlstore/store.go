@@ -83,9 +83,9 @@ func scan(r *sql.Rows) (d deferred.Deferral, err error) {
 func (s *Store) Put(ctx context.Context, d deferred.Deferral) error {
 	return s.db.Write(ctx, "keep deferred usage", func(tx sqldb.Tx) error {
 		// The fence stays: a commit whose reply was lost comes to the same again.
-		n, err := tx.Exec(ctx, `UPDATE deferred SET state = $1, due_at = $2, tries = $3, error = $4, done_at = $5, leased_until = 0
-			WHERE org_id = $6 AND provider = $7 AND kind = $8 AND object_id = $9 AND fence = $10`,
-			string(d.State), int64(d.Due), d.Tries, sqldb.Label(d.Error), int64(d.Done), d.Call.Org, d.Call.Provider, d.Kind, d.Object, d.Fence)
+		n, err := tx.Exec(ctx, `UPDATE deferred SET state = $1, due_at = $2, tries = $3, error = $4, done_at = $5, path = $6, leased_until = 0
+			WHERE org_id = $7 AND provider = $8 AND kind = $9 AND object_id = $10 AND fence = $11`,
+			string(d.State), int64(d.Due), d.Tries, sqldb.Label(d.Error), int64(d.Done), d.Path, d.Call.Org, d.Call.Provider, d.Kind, d.Object, d.Fence)
 		if err == nil && n == 0 {
 			err = fmt.Errorf("%s %s was taken by another worker: %w", d.Kind, d.Object, metering.ErrFenced)
 		}
