@@ -89,7 +89,7 @@ func (r *messagesReader) event(name, data []byte) {
 		r.madeBlock(e.block)
 	case "message_delta":
 		r.finish.set(rawMember(e.delta, "stop_reason"))
-		r.make(KindContainer, rawMember(rawMember(e.delta, "container"), "id"))
+		r.ranIn(rawMember(e.delta, "container"))
 		r.see(e.usage)
 		r.final = r.final || len(e.usage) > 0
 	case "message_stop":

@@ -95,7 +95,9 @@ func corrected(e exchange) expect {
 		}
 	}
 	if n := len(e.containers()); n > 0 {
-		x.Tools = maps.Clone(x.Tools)
+		if x.Tools = maps.Clone(x.Tools); x.Tools == nil {
+			x.Tools = map[string]int64{}
+		}
 		x.Tools["containers"] = int64(n) // which the corpus does not count
 	}
 	return wantedOfStated(e, wantedOfAnthropic(e, wantedOfGoogle(e, wanted(e, x))))
@@ -116,9 +118,18 @@ func wantedOfStated(e exchange, x expect) expect {
 
 var containerID = regexp.MustCompile(`"container_id": ?"(cntr_[0-9a-f]+)"`)
 
-// containers are those in which tools of OpenAI's have run.
+var ownContainer = regexp.MustCompile(`"container": ?\{\s*(?:"expires_at": ?"[^"]*",\s*)?"id": ?"(container_\w+)"`)
+
+// containers are those in which tools of OpenAI's have run, or that of a message of
+// Anthropic's.
 func (e *exchange) containers() map[string]bool {
 	ids := map[string]bool{}
+	if e.Endpoint == "anthropic.messages" {
+		for _, found := range ownContainer.FindAllStringSubmatch(e.Body, -1) {
+			ids[found[1]] = true
+		}
+		return ids
+	}
 	if e.Expect.Tools["code_interpreter_call"]+e.Expect.Tools["shell_call"] == 0 {
 		return ids
 	}

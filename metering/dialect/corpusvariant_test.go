@@ -37,7 +37,10 @@ func (e *exchange) attributes() []metering.Tag {
 			tags = append(tags, metering.Tag{Name: name, Value: said})
 		}
 	}
-	if len(e.containers()) > 0 && madeContainer.MatchString(e.Body) {
+	if len(e.containers()) > 0 && laterSearch.MatchString(e.RequestBody) {
+		add("code_execution", "included", "")
+	}
+	if e.Endpoint != "anthropic.messages" && len(e.containers()) > 0 && madeContainer.MatchString(e.Body) {
 		add("container", "1g", "")
 	}
 	add("context_size", e.searchContext(), asked.Options.Size)
@@ -62,6 +65,9 @@ func (e *exchange) attributes() []metering.Tag {
 	}
 	return tags
 }
+
+// laterSearch is a tool beside which Anthropic charges nothing for code.
+var laterSearch = regexp.MustCompile(`"web_(?:search|fetch)_2026(?:0209|0[3-9]\d\d|1\d{3})"`)
 
 // madeContainer is how a response shows that its tool has made a container; all that
 // were recorded have the usual memory.

@@ -60,8 +60,11 @@ func (q *Request) asked(key, value []byte, r Route) {
 	case "chat_template_kwargs":
 		q.Thinking = cmp.Or(q.Thinking, thinking(rawMember(value, "enable_thinking")))
 	case "tools":
-		if r.Endpoint == "openai.responses" {
+		switch r.Endpoint {
+		case "openai.responses":
 			q.Container = containerSize(value)
+		case "anthropic.messages":
+			q.Code = codeIncluded(value)
 		}
 	case "web_search_options":
 		q.ContextSize = readName(rawMember(value, "search_context_size"))

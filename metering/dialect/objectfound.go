@@ -4,6 +4,8 @@ import (
 	"strings"
 
 	"github.com/tidwall/gjson"
+
+	"github.com/weirhq/weir/metering"
 )
 
 // find reads from an answer about stored objects the id of the one that was
@@ -118,13 +120,25 @@ func (a *answer) madeItem(c *cursor) {
 	}
 }
 
+// ranIn notes the container in which the code of a message of Anthropic's has run. It
+// is charged by its time
+// (https://platform.claude.com/docs/en/about-claude/pricing#code-execution-tool).
+func (a *answer) ranIn(container []byte) {
+	id := rawMember(container, "id")
+	if readName(id) == "" {
+		return
+	}
+	a.make(KindContainer, id)
+	a.counts.put("containers", metering.NumberOf(1))
+}
+
 // madeBy notes the container of a whole message of Anthropic's and what was
 // written in it.
 func (a *answer) madeBy(e *messageEvent) {
 	if isNull(e.container) {
 		return
 	}
-	a.make(KindContainer, rawMember(e.container, "id"))
+	a.ranIn(e.container)
 	for _, block := range gjson.ParseBytes(e.content).Array() {
 		a.madeBlock([]byte(block.Raw))
 	}

@@ -19,6 +19,7 @@ type Variant struct {
 	Thinking    string // "on" or "off"
 	Search      string // of OpenAI's web search: "preview" is the tool before the present one
 	Container   string // memory of a new container: "1g", "4g", "16g", "64g"
+	Code        string // "included": the code of Anthropic's that runs costs nothing beside the search
 }
 
 // or is v with what it lacks from w.
@@ -26,13 +27,13 @@ func (v Variant) or(w Variant) Variant {
 	return Variant{
 		Quality: cmp.Or(v.Quality, w.Quality), Size: cmp.Or(v.Size, w.Size), Resolution: cmp.Or(v.Resolution, w.Resolution),
 		ContextSize: cmp.Or(v.ContextSize, w.ContextSize), Thinking: cmp.Or(v.Thinking, w.Thinking),
-		Search: cmp.Or(v.Search, w.Search), Container: cmp.Or(v.Container, w.Container),
+		Search: cmp.Or(v.Search, w.Search), Container: cmp.Or(v.Container, w.Container), Code: cmp.Or(v.Code, w.Code),
 	}
 }
 
 // attributes are the fields as facts of a usage.
 func (v Variant) attributes() []metering.Tag {
-	return attributes("container", v.Container, "context_size", v.ContextSize, "quality", v.Quality, "resolution", v.Resolution,
+	return attributes("code_execution", v.Code, "container", v.Container, "context_size", v.ContextSize, "quality", v.Quality, "resolution", v.Resolution,
 		"search", v.Search, "size", v.Size, "thinking", v.Thinking)
 }
 
@@ -44,7 +45,7 @@ func (s *scanner) variant(u *metering.Usage) Variant {
 		v = v.or(unasked(s.req.Model))
 	}
 	if s.read.state().counts.of("containers").IsZero() {
-		v.Container = "" // the tool was there and not used
+		v.Container, v.Code = "", "" // the tool was there and not used
 	}
 	if v.Thinking == thinkingOff && u.Tokens[metering.OutputCell(true, metering.Text)] > 0 {
 		v.Thinking = thinkingOn // the model did all the same
@@ -113,6 +114,23 @@ func containerSize(tools []byte) string {
 		}
 	})
 	return size
+}
+
+// codeIncluded is "included" if a request to Anthropic has a search or fetch tool from
+// 2026-02-09 on, beside which nothing is charged for code
+// (https://platform.claude.com/docs/en/about-claude/pricing#code-execution-tool).
+func codeIncluded(tools []byte) string {
+	const since = "20260209"
+	said := ""
+	eachElement(tools, func(tool []byte) {
+		kind := readName(rawMember(tool, "type"))
+		for _, prefix := range [...]string{"web_search_", "web_fetch_"} {
+			if day, ok := strings.CutPrefix(kind, prefix); ok && len(day) == len(since) && day >= since {
+				said = "included"
+			}
+		}
+	})
+	return said
 }
 
 // searchContext is the context size of the web search among the tools of a

@@ -72,6 +72,10 @@ func TestVariant(t *testing.T) {
 	f("openai", "/v1/responses", `{"model":"m","tools":[{"type":"shell","environment":{"type":"container_auto","memory_limit":"16g"}}]}`,
 		`{"object":"response","tools":[{"type":"shell","environment":{"type":"container_reference","container_id":"cntr_2"}}],"usage":{"input_tokens":1,"output_tokens":1},"output":[{"type":"shell_call","environment":{"type":"container_reference","container_id":"cntr_2"}}]}`, "[{container 16g}]")
 	f("openai", "/v1/responses", `{"model":"m","tools":[{"type":"code_interpreter","container":{"type":"auto"}}]}`, `{"object":"response","usage":{"input_tokens":1,"output_tokens":1},"output":[]}`, "[]")
+	const message = `{"type":"message","usage":{"input_tokens":1,"output_tokens":1},"container":{"id":"container_1"}}`
+	f("anthropic", "/v1/messages", `{"model":"m","tools":[{"type":"code_execution_20260120"},{"type":"web_search_20250305"}]}`, message, "[]")
+	f("anthropic", "/v1/messages", `{"model":"m","tools":[{"type":"web_fetch_20260209"}]}`, message, "[{code_execution included}]")
+	f("anthropic", "/v1/messages", `{"model":"m","tools":[{"type":"web_search_20260601"}]}`, `{"type":"message","usage":{"input_tokens":1,"output_tokens":1}}`, "[]")
 	f("openai", images, `{"model":"dall-e-3"}`, `{"error":{"message":"no"}}`, "[]")
 }
 

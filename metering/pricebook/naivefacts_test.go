@@ -240,6 +240,11 @@ func (x *whole) fees(f *fact) (*big.Rat, string) {
 		}
 		sum.Add(sum, fee.Mul(fee, big.NewRat(n, 1)))
 	}
+	if x.vendor() == "anthropic" && ownContainer.MatchString(x.Body) && !laterSearch.MatchString(x.RequestBody) {
+		// Five minutes of five cents an hour, as if the month's were used up, in whole
+		// pico-dollars.
+		sum.Add(sum, big.NewRat(4_166_666_667, 1_000_000_000_000))
+	}
 	if x.vendor() == "openai" && strings.HasSuffix(f.row["model_id"], "-search-preview") {
 		sum.Add(sum, big.NewRat(25, 1000)) // of the vendor's page, where the table has 10
 	}
@@ -263,6 +268,11 @@ func (x *whole) fees(f *fact) (*big.Rat, string) {
 	}
 	return sum.Add(sum, units), ""
 }
+
+var (
+	ownContainer = regexp.MustCompile(`"container": ?\{\s*"(?:id|expires_at)": ?"`)
+	laterSearch  = regexp.MustCompile(`"web_(?:search|fetch)_2026(?:0209|0[3-9]\d\d|1\d{3})"`)
+)
 
 var emptyQuery = regexp.MustCompile(`"webSearchQueries":\s*\[\s*""`)
 

@@ -23,7 +23,7 @@ func restated(e *metering.Event, q *metering.Quantity) bool {
 		if u.Tokens[metering.OutputCell(false, metering.Image)] > 0 || e.Endpoint == "openai.images" && u.Tokens.Output() > 0 {
 			return true
 		}
-	case "code_interpreter_call", "shell_call": // the container is charged that they ran in
+	case "code_interpreter_call", "shell_call", "code_execution_requests": // the container is charged that they ran in
 		if !amountOf(u, "containers").IsZero() {
 			return true
 		}
