@@ -62,7 +62,7 @@ func (q *Request) asked(key, value []byte, r Route) {
 	case "tools":
 		switch r.Endpoint {
 		case "openai.responses":
-			q.Container = containerSize(value)
+			q.Container, q.ImageModel = containerSize(value), imageModel(value)
 		case "anthropic.messages":
 			q.Code = codeIncluded(value)
 		}

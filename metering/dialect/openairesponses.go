@@ -153,6 +153,7 @@ func (r *responsesReader) response(data []byte, final bool) {
 		if !r.counts.of(kindSearch).IsZero() {
 			r.said.ContextSize, r.said.Search = searchContext(tools), searchPreview(tools)
 		}
+		r.said.ImageModel = imageModel(tools)
 		if len(r.containers) > 0 {
 			r.said.Container = containerSize(tools)
 		}
@@ -192,7 +193,11 @@ func (r *responsesReader) tools(raw []byte) {
 		return
 	}
 	gjson.ParseBytes(raw).ForEach(func(tool, counts gjson.Result) bool {
-		r.counts.setAll("tool_usage."+tool.String()+".", counts)
+		name := "tool_usage." + tool.String() + "."
+		r.counts.setAll(name, counts)
+		for _, details := range [...]string{"input_tokens_details", "output_tokens_details"} {
+			r.counts.setAll(name+details+".", counts.Get(details))
+		}
 		return true
 	})
 }

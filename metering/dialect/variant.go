@@ -19,6 +19,7 @@ type Variant struct {
 	Thinking    string // "on" or "off"
 	Search      string // of OpenAI's web search: "preview" is the tool before the present one
 	Container   string // memory of a new container: "1g", "4g", "16g", "64g"
+	ImageModel  string // that OpenAI's image tool was told to use
 	Code        string // "included": the code of Anthropic's that runs costs nothing beside the search
 }
 
@@ -27,13 +28,13 @@ func (v Variant) or(w Variant) Variant {
 	return Variant{
 		Quality: cmp.Or(v.Quality, w.Quality), Size: cmp.Or(v.Size, w.Size), Resolution: cmp.Or(v.Resolution, w.Resolution),
 		ContextSize: cmp.Or(v.ContextSize, w.ContextSize), Thinking: cmp.Or(v.Thinking, w.Thinking),
-		Search: cmp.Or(v.Search, w.Search), Container: cmp.Or(v.Container, w.Container), Code: cmp.Or(v.Code, w.Code),
+		Search: cmp.Or(v.Search, w.Search), Container: cmp.Or(v.Container, w.Container), Code: cmp.Or(v.Code, w.Code), ImageModel: cmp.Or(v.ImageModel, w.ImageModel),
 	}
 }
 
 // attributes are the fields as facts of a usage.
 func (v Variant) attributes() []metering.Tag {
-	return attributes("code_execution", v.Code, "container", v.Container, "context_size", v.ContextSize, "quality", v.Quality, "resolution", v.Resolution,
+	return attributes("code_execution", v.Code, "container", v.Container, "context_size", v.ContextSize, "image_model", v.ImageModel, "quality", v.Quality, "resolution", v.Resolution,
 		"search", v.Search, "size", v.Size, "thinking", v.Thinking)
 }
 
@@ -46,6 +47,9 @@ func (s *scanner) variant(u *metering.Usage) Variant {
 	}
 	if s.read.state().counts.of("containers").IsZero() {
 		v.Container, v.Code = "", "" // the tool was there and not used
+	}
+	if s.read.state().counts.of("tool_usage.image_gen.total_tokens").IsZero() {
+		v.ImageModel = ""
 	}
 	if v.Thinking == thinkingOff && u.Tokens[metering.OutputCell(true, metering.Text)] > 0 {
 		v.Thinking = thinkingOn // the model did all the same
@@ -114,6 +118,18 @@ func containerSize(tools []byte) string {
 		}
 	})
 	return size
+}
+
+// imageModel is the model that the image tool is told to use; unasked it is one that
+// OpenAI chooses, and does not say.
+func imageModel(tools []byte) string {
+	model := ""
+	eachElement(tools, func(tool []byte) {
+		if readName(rawMember(tool, "type")) == "image_generation" {
+			model = cmp.Or(model, readName(rawMember(tool, "model")))
+		}
+	})
+	return model
 }
 
 // codeIncluded is "included" if a request to Anthropic has a search or fetch tool from

@@ -72,6 +72,11 @@ func TestVariant(t *testing.T) {
 	f("openai", "/v1/responses", `{"model":"m","tools":[{"type":"shell","environment":{"type":"container_auto","memory_limit":"16g"}}]}`,
 		`{"object":"response","tools":[{"type":"shell","environment":{"type":"container_reference","container_id":"cntr_2"}}],"usage":{"input_tokens":1,"output_tokens":1},"output":[{"type":"shell_call","environment":{"type":"container_reference","container_id":"cntr_2"}}]}`, "[{container 16g}]")
 	f("openai", "/v1/responses", `{"model":"m","tools":[{"type":"code_interpreter","container":{"type":"auto"}}]}`, `{"object":"response","usage":{"input_tokens":1,"output_tokens":1},"output":[]}`, "[]")
+	const drew = `,"usage":{"input_tokens":1,"output_tokens":1},"tool_usage":{"image_gen":{"input_tokens":60,"input_tokens_details":{"image_tokens":10,"text_tokens":50},"output_tokens":272,"output_tokens_details":{"image_tokens":272,"text_tokens":0},"total_tokens":332}},"output":[{"type":"image_generation_call","result":"AA=="}]}`
+	f("openai", "/v1/responses", `{"model":"m"}`, `{"object":"response","tools":[{"type":"image_generation","model":"gpt-image-1"}]`+drew, "[{image_model gpt-image-1}]")
+	f("openai", "/v1/responses", `{"model":"m","tools":[{"type":"image_generation","model":"gpt-image-2"}]}`, `{"object":"response","tools":[{"type":"image_generation"}]`+drew, "[{image_model gpt-image-2}]")
+	f("openai", "/v1/responses", `{"model":"m"}`, `{"object":"response","tools":[{"type":"image_generation"}]`+drew, "[]")
+	f("openai", "/v1/responses", `{"model":"m","tools":[{"type":"image_generation","model":"gpt-image-2"}]}`, `{"object":"response","usage":{"input_tokens":1,"output_tokens":1},"output":[]}`, "[]")
 	const message = `{"type":"message","usage":{"input_tokens":1,"output_tokens":1},"container":{"id":"container_1"}}`
 	f("anthropic", "/v1/messages", `{"model":"m","tools":[{"type":"code_execution_20260120"},{"type":"web_search_20250305"}]}`, message, "[]")
 	f("anthropic", "/v1/messages", `{"model":"m","tools":[{"type":"web_fetch_20260209"}]}`, message, "[{code_execution included}]")

@@ -23,12 +23,11 @@ func restated(e *metering.Event, q *metering.Quantity) bool {
 		if u.Tokens[metering.OutputCell(false, metering.Image)] > 0 || e.Endpoint == "openai.images" && u.Tokens.Output() > 0 {
 			return true
 		}
-	case "code_interpreter_call", "shell_call", "code_execution_requests": // the container is charged that they ran in
-		if !amountOf(u, "containers").IsZero() {
-			return true
-		}
 	case "tool_usage.web_search.num_requests": // OpenAI's own count of what its items show
 		return q.Amount == amountOf(u, "web_search_call.search")
+	}
+	if byTool(u, q) {
+		return true
 	}
 	// xAI counts in its usage what it bills of the items that its answer shows.
 	if item, _, _ := strings.Cut(q.Name, "."); strings.HasSuffix(item, "_call") && !amountOf(u, "server_side_tool_usage_details."+item+"s").IsZero() {
@@ -43,6 +42,25 @@ func restated(e *metering.Event, q *metering.Quantity) bool {
 	}
 	return parts == q.Amount
 }
+
+// byTool reports whether a quantity is of a tool that is charged by another: the
+// container that calls ran in, the tokens that an image took.
+func byTool(u *metering.Usage, q *metering.Quantity) bool {
+	const image = "tool_usage.image_gen."
+	switch q.Name {
+	case "code_interpreter_call", "shell_call", "code_execution_requests":
+		return !amountOf(u, "containers").IsZero()
+	case "image_generation_call", "images":
+		return !amountOf(u, image+"total_tokens").IsZero()
+	case image + "input_tokens", image + "output_tokens": // their parts are charged
+		return q.Amount == amountOf(u, q.Name+"_details.text_tokens").Add(amountOf(u, q.Name+"_details.image_tokens"))
+	case image + "total_tokens":
+		return q.Amount == amountOf(u, image+"input_tokens").Add(amountOf(u, image+"output_tokens"))
+	default:
+		return false
+	}
+}
+
 func amountOf(u *metering.Usage, name string) metering.Number {
 	for i := range u.Quantities {
 		if u.Quantities[i].Name == name {
