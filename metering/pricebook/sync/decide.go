@@ -135,6 +135,9 @@ func (c *comparison) rate(r *catalogue.Rate, listed catalogue.SKU, g *group) {
 				row.Status = catalogue.StatusConfirmed // somebody vouches for it, or it moved by little
 			}
 		}
+		if now != nil && now.Status == catalogue.StatusRegional && row.Status != catalogue.StatusProvisional && row.Status != catalogue.StatusScheduled {
+			row.Status = catalogue.StatusRegional // feeds do not say where a price holds
+		}
 		change.From = row.From
 	} else if r.From > c.now {
 		change.From = r.From

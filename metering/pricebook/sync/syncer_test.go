@@ -243,3 +243,43 @@ func TestSyncer(t *testing.T) {
 		t.Errorf("mended, on record is %+v", f)
 	}
 }
+
+// TestSyncer_regional: feeds do not say where a price holds, so that one which moves
+// follows the region as it did before.
+func TestSyncer_regional(t *testing.T) {
+	t.Parallel()
+	main := &feed{}
+	a := httptest.NewServer(main)
+	t.Cleanup(a.Close)
+	price := "10"
+	shipped, err := catalogue.NewLayer(catalogue.Embedded, catalogue.Rows{Rates: []catalogue.Rate{
+		{Provider: "openai", SKU: "x", Meter: "input", Price: &price, Status: catalogue.StatusRegional, Sources: []string{"s"}},
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := &memory{feeds: map[string]pricesync.Feed{}}
+	now := time.Date(2026, 11, 25, 12, 0, 0, 0, time.UTC)
+	s, err := pricesync.New(pricesync.Options{
+		Org: "o", Main: pricesync.Source{URL: a.URL, Shape: pricesync.ModelsDev, Least: 1}, Every: time.Hour, Store: m, Shipped: []*catalogue.Layer{shipped},
+		Now: func() time.Time { return now }, Logger: slog.New(slog.DiscardHandler),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, text := range []string{models("x", "10"), models("x", "11")} {
+		main.put(text, 0)
+		now = now.Add(time.Hour)
+		if _, err := s.Once(t.Context(), false); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := m.price("x", now); got != "11" {
+		t.Fatalf("x costs %q", got)
+	}
+	for _, r := range m.layer.Rates {
+		if r.SKU == "x" && r.Meter == "input" && r.Status != catalogue.StatusRegional {
+			t.Errorf("its input at %s is %q", *r.Price, r.Status)
+		}
+	}
+}
