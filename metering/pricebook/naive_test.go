@@ -76,7 +76,7 @@ func TestNaive(t *testing.T) {
 		t.Logf("%4d not compared: %s", left[reason], reason)
 	}
 	t.Logf("%4d compared", compared)
-	if compared < 550 {
+	if compared < 560 {
 		t.Errorf("only %d exchanges were compared", compared)
 	}
 }

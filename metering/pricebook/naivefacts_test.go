@@ -85,6 +85,9 @@ func (f *fact) times(n int64, column string) (cost *big.Rat, reason string) {
 		return new(big.Rat), ""
 	}
 	price, ok := new(big.Rat).SetString(f.row[column])
+	if input, known := new(big.Rat).SetString(f.row["input"]); !ok && known && column == "cached_input" && f.row["provider"] == "mistral" {
+		price, ok = input.Quo(input, big.NewRat(10, 1)), true // as the vendor says of all of its models
+	}
 	if n < 0 || !ok {
 		return nil, "the table has no " + column + " of " + f.row["provider"] + " " + f.row["model_id"]
 	}
