@@ -319,4 +319,17 @@ func TestPrice_region(t *testing.T) {
 	f("k", "global", "exact 1")
 	f("k", "us", "exact 1")
 	f("k", "ap", "provisional 2 rate: p/*/x2+region=* is not vouched for")
+
+	// Whoever sets a price in a higher layer vouches for it in every region, whatever
+	// it is a price of.
+	b = book(t, "rate p n input=1\nmodifier p 1 region:* meters:* status:provisional\nmodifier p 2 region:eu meters:* status:provisional",
+		"rate p m input=5 units=7\nrate p m fee=3 any:region,tier")
+	f("m", "ap", "exact 5")
+	f("m", "eu", "provisional 10 rate: p/*/x2+region=eu is not vouched for")
+	f("n", "ap", "provisional 1 rate: p/*/x1+region=* is not vouched for")
+	e := call(t, "p", "m", nil)
+	e.Usage.Region, e.Usage.Quantities = "ap", []metering.Quantity{{Name: "units", Amount: metering.NumberOf(2)}}
+	costs(t, b, e, "14")
+	e.Usage.Region, e.Usage.Quantities = "eu", []metering.Quantity{{Name: "fee", Amount: metering.NumberOf(1)}}
+	costs(t, b, e, "3")
 }

@@ -19,6 +19,7 @@ type modifier struct {
 	one      bool // it names SKUs
 	cells    [metering.NumCells]bool
 	names    []string // what is not a token
+	every    bool     // whatever it is
 	multiply metering.Number
 }
 
@@ -43,10 +44,11 @@ func newModifier(row *catalogue.Modifier, level catalogue.Level, calendars map[s
 	}
 	for _, name := range names {
 		cells := cellsOf(name)
-		if name == "tokens" {
+		if name == "tokens" || name == catalogue.AllMeters {
 			for i := range m.cells {
 				m.cells[i] = true
 			}
+			m.every = m.every || name == catalogue.AllMeters
 			continue
 		}
 		for _, c := range cells {
@@ -64,7 +66,13 @@ func (m *modifier) touches(of *meter) bool {
 	if of.token {
 		return m.cells[of.cell]
 	}
-	return slices.Contains(m.names, of.name)
+	return m.every || slices.Contains(m.names, of.name)
+}
+
+// unsure reports whether nobody vouches for the product with a rate. That a price of a
+// higher layer is not multiplied is what whoever has set it says.
+func (m *modifier) unsure(r *rate) bool {
+	return m.row.Status == catalogue.StatusProvisional && (m.level >= r.level || m.multiply != metering.NumberOf(1))
 }
 
 // key is the same for modifiers of which one follows or overrides the other.
@@ -124,13 +132,16 @@ func (s *sku) modify(c *choice, m *meter, f *facts, plan string) (covered dims, 
 		if mod == nil || !mod.touches(m) || mod.cond.dims&(c.slot.cond.dims|covered) != 0 || !mod.cond.passes(f) {
 			continue
 		}
+		if mod.cond.dims != 0 && mod.cond.dims&^c.slot.cond.any == 0 {
+			continue // to the rate it does not matter
+		}
 		ok, doubt := mod.cond.holds(f, plan)
 		if !ok {
 			continue
 		}
 		covered |= mod.cond.dims
 		c.doubt = cmp.Or(c.doubt, doubt)
-		if mod.row.Status == catalogue.StatusProvisional {
+		if mod.unsure(c.first) {
 			c.doubt = cmp.Or(c.doubt, "rate: "+mod.row.ID+" is not vouched for")
 		}
 		c.mods = append(c.mods, mod)

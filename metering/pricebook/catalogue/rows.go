@@ -206,7 +206,7 @@ type Modifier struct {
 	// SKUs are those it touches; empty or Any: all of the provider.
 	SKUs []string `json:"skus,omitempty"`
 	// Meters are those it touches, as in rates; "tokens" is every class of tokens,
-	// "input" and "output" as such are text alone. Empty: tokens.
+	// "input" and "output" as such are text alone, "*" is everything. Empty: tokens.
 	Meters   []string `json:"meters,omitempty"`
 	Multiply string   `json:"multiply"` // exact decimal, 0.5 is half
 	When     When     `json:"when,omitzero"`
