@@ -86,15 +86,26 @@ type Shipment struct {
 // UsageQuery asks for usage from the hourly rollups. From is inclusive, To
 // exclusive; zero means unbounded. By lists the groups in order: "model",
 // "key", "day", "hour" (its start in RFC 3339, UTC), "customer", "provider",
-// "tag:NAME". Instants that are not whole hours are answered exactly, from the
-// events of the edge hours.
+// "upstream", "run", "name" (of the event), "test", "tag:NAME". Instants that are
+// not whole hours are answered exactly, from the events of the edge hours.
 type UsageQuery struct {
 	Org      string
 	Customer string // internal id; empty: all
 	From, To Micros
 	By       []string
+	Only     []UsageFilter  // all of them hold
 	Zone     *time.Location // for "day"; nil is UTC
 }
+
+// UsageFilter keeps the events of one group of any kind but "day" and "hour".
+type UsageFilter struct {
+	By    string `json:"by"`
+	Value string `json:"value"` // empty: those without one
+}
+
+// GroupUnknown is the run and the upstream of events that were recorded before
+// there was a record of them. No label, run or name can be it: they are printable.
+const GroupUnknown = "\x01"
 
 // UsageRow is the usage of one group.
 type UsageRow struct {

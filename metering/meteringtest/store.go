@@ -331,6 +331,7 @@ func (t *storeTest) random(r *rand.Rand, journal string, seq uint64) *metering.E
 	e.Model = []string{"gpt-4o-mini", "gpt-4o", ""}[r.IntN(3)]
 	e.Test = r.IntN(5) == 0
 	e.Tags = []metering.Tag{{Name: "team", Value: fmt.Sprint(r.IntN(3))}}
+	e.Run, e.Upstream = []string{"", "run-1", "run-2"}[r.IntN(3)], []string{"", "eu"}[r.IntN(2)]
 	for c := range e.Usage.Tokens {
 		if r.IntN(4) == 0 {
 			e.Usage.Tokens[c] = r.Int64N(1000)

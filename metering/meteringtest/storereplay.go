@@ -125,8 +125,8 @@ func testUsageAny(t *storeTest) {
 		t.must("zone", err)
 		zones = append(zones, zone)
 	}
-	groups := []string{"model", "key", "customer", "provider", "day", "test", "tag:team", "tag:none"}
-	for range 80 {
+	groups := []string{"model", "key", "customer", "provider", "day", "test", "tag:team", "tag:none", "run", "upstream", "name"}
+	for range 120 {
 		from := base + metering.Micros(r.Int64N(int64(5*hour)))
 		q := metering.UsageQuery{Org: metering.DefaultOrg, From: from, To: from + metering.Micros(r.Int64N(int64(3*hour))), Zone: zones[r.IntN(len(zones))]}
 		if r.IntN(2) == 0 {
@@ -135,10 +135,17 @@ func testUsageAny(t *storeTest) {
 		for _, i := range r.Perm(len(groups))[:r.IntN(4)] {
 			q.By = append(q.By, groups[i])
 		}
+		only := make(map[string]string)
+		for _, i := range r.Perm(len(groups))[:r.IntN(3)] {
+			if by, e := groups[i], events[r.IntN(len(events))]; by != "day" {
+				only[by] = t.group(e, by)
+				q.Only = append(q.Only, metering.UsageFilter{By: by, Value: only[by]})
+			}
+		}
 		rows, totals, err := t.Usage(t.Context(), q)
 		t.must("usage", err)
 		keep := func(e *metering.Event) bool {
-			return e.At >= q.From && e.At < q.To && (q.Customer == "" || q.Customer == e.Customer)
+			return t.in(e, only, nil) && e.At >= q.From && e.At < q.To && (q.Customer == "" || q.Customer == e.Customer)
 		}
 		if diff := cmp.Diff(naive(events, keep), totals); diff != "" {
 			t.Fatalf("totals of %+v (-events +usage):\n%s", q, diff)
@@ -155,9 +162,13 @@ func testUsageAny(t *storeTest) {
 			t.Fatalf("groups of %+v have %d calls, the total %d", q, requests, totals.Requests)
 		}
 	}
-	_, _, err := t.Usage(t.Context(), metering.UsageQuery{Org: metering.DefaultOrg, By: []string{"model", "nothing"}})
-	if !errors.Is(err, metering.ErrInvalid) {
-		t.Errorf("usage by nothing known: %v", err)
+	for _, q := range []metering.UsageQuery{
+		{By: []string{"model", "nothing"}}, {By: []string{"tag"}}, {Only: []metering.UsageFilter{{By: "nothing"}}}, {Only: []metering.UsageFilter{{By: "day", Value: "2026-01-01"}}},
+	} {
+		q.Org = metering.DefaultOrg
+		if _, _, err := t.Usage(t.Context(), q); !errors.Is(err, metering.ErrInvalid) {
+			t.Errorf("usage of %+v: %v", q, err)
+		}
 	}
 }
 

@@ -121,19 +121,26 @@ func (t *storeTest) in(e *metering.Event, group map[string]string, loc *time.Loc
 	if loc == nil {
 		loc = time.UTC
 	}
-	of := map[string]string{
-		"model": e.Model, "key": e.Key, "customer": e.Customer, "provider": e.Provider, "day": e.At.Time().In(loc).Format(time.DateOnly),
-		"test": strconv.FormatBool(e.Test),
-	}
-	for _, tag := range e.Tags {
-		of["tag:"+tag.Name] = tag.Value
-	}
 	for name, value := range group {
-		if of[name] != value {
+		if value != t.groupIn(e, name, loc) {
 			return false
 		}
 	}
 	return true
+}
+
+// group is what an event has of a group, in UTC.
+func (t *storeTest) group(e *metering.Event, by string) string { return t.groupIn(e, by, time.UTC) }
+
+func (t *storeTest) groupIn(e *metering.Event, by string, loc *time.Location) string {
+	of := map[string]string{
+		"model": e.Model, "key": e.Key, "customer": e.Customer, "provider": e.Provider, "day": e.At.Time().In(loc).Format(time.DateOnly),
+		"test": strconv.FormatBool(e.Test), "run": e.Run, "upstream": e.Upstream, "name": e.Name,
+	}
+	for _, tag := range e.Tags {
+		of["tag:"+tag.Name] = tag.Value
+	}
+	return of[by]
 }
 
 // testEventRefs: an event is found by each of its names, and by no part of one.

@@ -49,6 +49,8 @@ func eventColumns() []column {
 		{"tier", "text"},
 		{"credential", "text"},
 		{"details", "smallint"},
+		{"upstream", "text"},
+		{"run", "text"},
 		{"document", "bytea"},
 	}
 }
@@ -171,7 +173,7 @@ func (s *Store) eventRow(e *metering.Event, journal int64) ([]any, error) {
 		some(c.AudioInput), some(c.AudioOutput), some(c.ImageInput), some(c.ImageOutput),
 		micros, picos, unusual(sqldb.Label(string(e.CostState)), usualCost),
 		refOf(e.ProviderID), refOf(e.Usage.ObjectID), refOf(cmp.Or(e.ClientID, sessionRef(e.Session))), unusual(string(tags), ""),
-		served, tierOf(e), unusual(sqldb.Label(e.Credential), ""), detailed(e), stored,
+		served, tierOf(e), unusual(sqldb.Label(e.Credential), ""), detailed(e), sqldb.Label(e.Upstream), sqldb.Label(e.Run), stored,
 	}, nil
 }
 

@@ -18,20 +18,17 @@ import (
 const quarter = hour / 4
 
 // Usage sums usage by groups, exactly: whole hours from the rollups, the hours
-// at the edges from their events. Tags are in no rollup: a group by tag reads
-// events, and so does one by day in a zone whose days begin within an hour of
-// UTC. Groups are "model", "key", "day", "hour" (its start in RFC 3339, UTC),
-// "customer", "provider", "test" ("true" or "false") and "tag:NAME"; usage of
-// test keys is in the sums.
+// at the edges from their events. Tags, runs, upstreams and names are in no
+// rollup: a group by them reads events, and so does one by day in a zone whose
+// days begin within an hour of UTC. Groups are those of [metering.UsageQuery];
+// usage of test keys is in the sums.
 func (s *Store) Usage(ctx context.Context, q metering.UsageQuery) ([]metering.UsageRow, metering.UsageTotals, error) {
 	t := &tally{s: s, query: q, zone: q.Zone, rows: make(map[string]*tallyRow)}
 	if t.zone == nil {
 		t.zone = time.UTC
 	}
-	for _, by := range q.By {
-		if !slices.Contains([]string{"model", "key", "day", "hour", "customer", "provider", "test"}, by) && !strings.HasPrefix(by, "tag:") {
-			return nil, metering.UsageTotals{}, fmt.Errorf("usage by %.60q: %w", by, metering.ErrInvalid)
-		}
+	if err := checkGroups(q); err != nil {
+		return nil, metering.UsageTotals{}, err
 	}
 	err := s.snapshot(ctx, "usage", func(on querier) error {
 		span := span{q.From, q.To}
@@ -79,10 +76,8 @@ type tallyRow struct {
 
 // hourly reports whether rollups can answer.
 func (t *tally) hourly(ctx context.Context, on querier, w span) (bool, error) {
-	for _, by := range t.query.By {
-		if strings.HasPrefix(by, "tag:") {
-			return false, nil
-		}
+	if slices.ContainsFunc(t.groups(), func(by string) bool { return !inRollups(by) }) {
+		return false, nil
 	}
 	if t.zone == time.UTC || !slices.Contains(t.query.By, "day") {
 		return true, nil
@@ -113,25 +108,6 @@ func wholeHours(zone *time.Location, from, to time.Time) bool {
 	}
 }
 
-// dimension is a column by which sums are grouped.
-type dimension struct {
-	expression string
-	scan       func() any
-	text       func(scanned any) string
-}
-
-func plain(expression string) dimension {
-	return dimension{expression, func() any { return new(string) }, func(v any) string { return *v.(*string) }}
-}
-
-func number(expression string) dimension {
-	return dimension{expression, func() any { return new(int64) }, func(v any) string { return strconv.FormatInt(*v.(*int64), 10) }}
-}
-
-func packed(expression string) dimension {
-	return dimension{expression, func() any { return new([]byte) }, func(v any) string { return unpack(*v.(*[]byte)) }}
-}
-
 func (t *tally) rollups(ctx context.Context, on querier, w span) error {
 	var c condition
 	c.And("org_id = ?", t.query.Org)
@@ -139,31 +115,18 @@ func (t *tally) rollups(ctx context.Context, on querier, w span) error {
 		c.And("customer = ?", pack(t.query.Customer))
 	}
 	within(&c, "hour", w)
-	return t.read(ctx, on, "rollups", rollupSums(), c, map[string]dimension{
-		"model": plain("model"), "provider": plain("provider"), "key": packed("key"), "customer": packed("customer"), "test": number("test"), "day": number("hour"), "hour": number("hour"),
-	})
+	return t.read(ctx, on, "rollups", rollupSums(), c, rollupGroups())
 }
 
 func (t *tally) events(ctx context.Context, on querier, w span) error {
 	c := eventsDuring(t.query.Org, t.query.Customer, w)
-	step, whole := strconv.FormatInt(int64(quarter), 10), strconv.FormatInt(int64(hour), 10)
-	return t.read(ctx, on, "events", eventSums(), c, map[string]dimension{
-		"model": plain("model"), "provider": plain("provider"), "key": packed("key"), "customer": packed("customer"),
-		"test": number("CASE WHEN test THEN 1 ELSE 0 END"), "day": number("at - at % " + step), "hour": number("at - at % " + whole), "tag": plain("COALESCE(tags, '')"),
-	})
+	return t.read(ctx, on, "events", eventSums(), c, eventGroups())
 }
 
 // read adds the sums of a table by the columns that the groups are made of.
 func (t *tally) read(ctx context.Context, on querier, table, sum string, c condition, known map[string]dimension) error {
-	var names []string
-	for _, by := range t.query.By {
-		if strings.HasPrefix(by, "tag:") {
-			by = "tag"
-		}
-		if !slices.Contains(names, by) {
-			names = append(names, by)
-		}
-	}
+	names := t.columns()
+	t.narrow(&c, known)
 	columns, grouped := make([]string, 0, len(names)+1), make([]string, 0, len(names))
 	for i, name := range names {
 		columns = append(columns, known[name].expression)
@@ -194,6 +157,9 @@ func (t *tally) add(found map[string]string, v *sums) error {
 	if *v == (sums{}) {
 		return nil // the sum over nothing; corrections count without a request
 	}
+	if keep, err := t.keeps(found); err != nil || !keep {
+		return err
+	}
 	t.total.add(v)
 	values := make([]string, len(t.query.By))
 	for i, by := range t.query.By {
@@ -223,15 +189,19 @@ func (t *tally) value(found map[string]string, by string) (string, error) {
 	case "test":
 		return strconv.FormatBool(found["test"] == "1"), nil
 	}
-	name, isTag := strings.CutPrefix(by, "tag:")
-	if !isTag {
-		return found[by], nil
+	if name, isTag := strings.CutPrefix(by, "tag:"); isTag {
+		return tagged(found["tag"], name)
 	}
-	if found["tag"] == "" {
+	return found[by], nil
+}
+
+// tagged is the value of a tag among those of an event, as its column has them.
+func tagged(column, name string) (string, error) {
+	if column == "" {
 		return "", nil
 	}
 	var tags []metering.Tag
-	if err := json.Unmarshal([]byte(found["tag"]), &tags); err != nil {
+	if err := json.Unmarshal([]byte(column), &tags); err != nil {
 		return "", fmt.Errorf("decode tags: %w", err)
 	}
 	for _, tag := range tags {
