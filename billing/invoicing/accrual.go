@@ -3,7 +3,6 @@ package invoicing
 import (
 	"context"
 	"math/big"
-	"slices"
 
 	"github.com/weirhq/weir/billing"
 	"github.com/weirhq/weir/billing/period"
@@ -16,7 +15,8 @@ type accrual struct {
 	customer string
 	product  billing.Product
 	meter    string
-	segment  period.Span
+	period   period.Span // the billing period
+	segment  period.Span // of it, at one price
 	part     period.Span // of the segment that was asked for
 	quantity metering.Number
 	exact    *big.Rat // of the whole segment
@@ -74,7 +74,7 @@ func (b *Biller) accrue(ctx context.Context, c billing.Contract, span period.Spa
 				return nil, err
 			}
 			out = append(out, accrual{
-				customer: c.Subscription.Customer, product: productOf(c, l), meter: l.Price.Meter, segment: l.Span, part: part,
+				customer: c.Subscription.Customer, product: productOf(c, l), meter: l.Price.Meter, period: p.Span(), segment: l.Span, part: part,
 				quantity: l.Quantity, exact: exact, currency: v.Currency, open: p.State == billing.PeriodOpen,
 			})
 		}
@@ -125,61 +125,7 @@ func (b *Biller) partQuantity(ctx context.Context, org string, a accrual) (meter
 	return q.Amount, err
 }
 
-// derivable tells how to read the quantity of a meter off sums of usage: of
-// calls, filtered by nothing that the sums do not have, or of what they cost. ok
-// is false for other meters.
-func derivable(m metering.Meter) (read func(metering.UsageTotals) metering.Number, ok bool) {
-	cost := m.Aggregate.Func == metering.AggregateSum && m.Aggregate.Property == "_cost.amount"
-	if !ofCalls(m.Filter) && !(cost && len(m.Filter.Clauses) == 0) {
-		return nil, false
-	}
-	if cost {
-		return func(t metering.UsageTotals) metering.Number { return t.Cost.Cents() }, true
-	}
-	if m.Aggregate.Func == metering.AggregateCount {
-		return func(t metering.UsageTotals) metering.Number { return metering.NumberOf(t.Requests) }, true
-	}
-	if m.Aggregate.Func != metering.AggregateSum {
-		return nil, false
-	}
-	reads := map[string]func(metering.UsageTotals) int64{
-		"totalTokens":  func(t metering.UsageTotals) int64 { return t.InputTokens + t.OutputTokens },
-		"inputTokens":  func(t metering.UsageTotals) int64 { return t.InputTokens },
-		"outputTokens": func(t metering.UsageTotals) int64 { return t.OutputTokens },
-	}
-	tokens, ok := reads[m.Aggregate.Property]
-	return func(t metering.UsageTotals) metering.Number { return metering.NumberOf(tokens(t)) }, ok
-}
-
-// ofCalls reports whether a filter lets through every call of a model and nothing
-// else.
-func ofCalls(f metering.Filter) bool {
-	if len(f.Clauses) != 1 {
-		return false
-	}
-	only := f.Clauses[0]
-	return only.Property == "name" && only.Operator == metering.OpEq && only.Value.Equal(metering.StringValue(metering.EventLLM))
-}
-
-// live sums rows without what test keys used, by the given groups.
-func live(rows []metering.UsageRow, by []string) map[string]metering.UsageTotals {
-	out := make(map[string]metering.UsageTotals)
-	for _, r := range rows {
-		if r.Group["test"] == "true" {
-			continue
-		}
-		key := groupKey(r.Group, by)
-		t := out[key]
-		t.Requests += r.Requests
-		t.InputTokens += r.InputTokens
-		t.OutputTokens += r.OutputTokens
-		t.Cost = t.Cost.Add(r.Cost)
-		t.Unpriced += r.Unpriced
-		out[key] = t
-	}
-	return out
-}
-
+// groupKey is the same for rows of one group.
 func groupKey(group map[string]string, by []string) string {
 	key := ""
 	for _, name := range by {
@@ -187,6 +133,3 @@ func groupKey(group map[string]string, by []string) string {
 	}
 	return key
 }
-
-// withTest adds the group that tells test keys apart.
-func withTest(by []string) []string { return append(slices.Clone(by), "test") }

@@ -13,7 +13,8 @@ import (
 
 // Below is a customer or a model whose margin is lower than is asked for.
 type Below struct {
-	By string // "customer" or "model"
+	By    string // "customer" or "model"
+	Group string // id of the customer, or the model
 	MarginRow
 }
 
@@ -34,20 +35,29 @@ func (b *Biller) BelowMargin(ctx context.Context, org string, from, to metering.
 	asks := map[string]func(string, *margin) bool{
 		"customer": func(name string, _ *margin) bool { return customers[name] },
 		"model": func(name string, g *margin) bool {
-			return name != "" && g.revenue.Sign() > 0 && len(dollars) == len(list)
+			return name != "" && g.kind == RowGroup && g.revenue.Sign() > 0 && len(dollars) == len(list)
 		},
 	}
 	var out []Below
 	for by, asked := range asks {
-		m, err := b.compared(ctx, org, from, to, by, dollars)
+		p, err := MarginQuery{Org: org, From: from, To: to, By: []string{by}}.compile()
 		if err != nil {
 			return nil, fmt.Errorf("low margins: %w", err)
 		}
-		for name, g := range m.groups {
+		m, err := b.earned(ctx, p, dollars)
+		if err == nil {
+			m.round(rounded(m.sum()))
+			err = m.spend(ctx)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("low margins: %w", err)
+		}
+		for _, g := range m.groups {
+			name := g.values[0]
 			least := new(big.Rat).Mul(&g.revenue, percent)
 			least.Quo(least, new(big.Rat).SetInt64(100))
 			if asked(name, g) && !g.cost.IsZero() && g.left().Cmp(least) < 0 {
-				out = append(out, Below{by, m.row(name, g)})
+				out = append(out, Below{by, name, m.row(g)})
 			}
 		}
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"math/big"
-	"slices"
 	"strings"
 
 	"github.com/weirhq/weir/billing"
@@ -30,9 +29,10 @@ const (
 
 // Charges computes what the rows of a usage answer are charged: before rounding,
 // after included units and credit in units. Within a period units have no order,
-// so a row has the share of the amount that it has of the quantity. A meter
-// whose quantity the rows do not show, because it filters or adds up something
-// else, leaves the shares unknown and the total exact.
+// so a row has the share of the amount that it has of the quantity, and rows sum
+// to the total as [allot] has it. A meter whose quantity the rows do not show,
+// because it filters or adds up something else, leaves the shares unknown and the
+// total exact.
 func (b *Biller) Charges(ctx context.Context, org string, q metering.UsageQuery, rows []metering.UsageRow) (Charges, error) {
 	out := Charges{Rows: make([]string, len(rows))}
 	list, err := b.accruals(ctx, org, q.Customer, q.From, q.To)
@@ -41,7 +41,7 @@ func (b *Biller) Charges(ctx context.Context, org string, q metering.UsageQuery,
 	}
 	var total big.Rat
 	shares := make(map[string]*big.Rat)
-	known := true
+	known, calls := true, b.attribution(org, q.Zone)
 	for _, a := range list {
 		if out.Currency != "" && out.Currency != a.currency {
 			return Charges{Rows: make([]string, len(rows))}, nil
@@ -53,53 +53,39 @@ func (b *Biller) Charges(ctx context.Context, org string, q metering.UsageQuery,
 		}
 		total.Add(&total, a.earned(n))
 		if len(rows) > 0 && known {
-			if known, err = b.share(ctx, q, a, n, shares); err != nil {
+			if known, err = share(ctx, calls, q, a, n, shares); err != nil {
 				return out, fmt.Errorf("charges: %w", err)
 			}
 		}
 	}
-	out.Total = brief(&total)
+	out.Total = brief(amountOf(rounded(&total)))
+	if !known {
+		return out, nil
+	}
+	exact := make([]*big.Rat, len(rows))
 	for i, r := range rows {
-		switch share := shares[groupKey(r.Group, q.By)]; {
-		case !known:
-		case share == nil:
-			out.Rows[i] = "0"
-		default:
-			out.Rows[i] = brief(share)
+		if exact[i] = shares[groupKey(r.Group, q.By)]; exact[i] == nil {
+			exact[i] = new(big.Rat)
 		}
+	}
+	for i, n := range allot(rounded(&total), exact) {
+		out.Rows[i] = brief(amountOf(n))
 	}
 	return out, nil
 }
 
 // share adds what each group has of an accrual; false if that is not known.
-func (b *Biller) share(ctx context.Context, q metering.UsageQuery, a accrual, part metering.Number, into map[string]*big.Rat) (bool, error) {
-	m, err := b.usage.Meter(ctx, q.Org, a.meter)
-	if err != nil {
+func share(ctx context.Context, calls *attribution, q metering.UsageQuery, a accrual, part metering.Number, into map[string]*big.Rat) (bool, error) {
+	portions, ok, err := calls.portions(ctx, a, part, q.By, nil)
+	if !ok || err != nil {
 		return false, err
 	}
-	read, ok := derivable(m)
-	if !ok || slices.ContainsFunc(q.By, func(by string) bool { return strings.HasPrefix(by, "tag:") }) {
-		return false, nil
-	}
-	sub := q
-	sub.Customer, sub.From, sub.To, sub.By = a.customer, a.part.Start, a.part.End, withTest(q.By)
-	rows, _, err := b.usage.Usage(ctx, sub)
-	if err != nil {
-		return false, err
-	}
-	var sum metering.Number
-	groups := live(rows, q.By)
-	for _, t := range groups {
-		sum = sum.Add(read(t))
-	}
-	if sum.Compare(part) != 0 {
-		return false, nil // something counts that is no call
-	}
-	for key, t := range groups {
+	for _, p := range portions {
+		key := groupKey(p.group, q.By)
 		if into[key] == nil {
 			into[key] = new(big.Rat)
 		}
-		into[key].Add(into[key], a.earned(read(t)))
+		into[key].Add(into[key], a.earned(p.quantity))
 	}
 	return true, nil
 }

@@ -8,13 +8,14 @@ import (
 	"github.com/weirhq/weir/metering"
 )
 
-// holding is when a customer has a product.
+// holding is when a customer has a product, within one billing period.
 type holding struct {
 	customer, product string
+	period            period.Span // zero: there is none for that time yet
 	span              period.Span
 }
 
-// holdings lists who has which product when, within a span, each instant of a
+// holdings lists who has which product in which period when, within a span, each instant of a
 // customer once: where two subscriptions hold, the one that comes first in
 // contracts has it.
 func holdings(contracts []billing.Contract, within period.Span) []holding {
@@ -38,6 +39,9 @@ func holdings(contracts []billing.Contract, within period.Span) []holding {
 			if end := c.Subscription.End; end != 0 {
 				cuts = append(cuts, end)
 			}
+			for _, p := range c.Periods {
+				cuts = append(cuts, p.Start, p.End)
+			}
 		}
 		slices.Sort(cuts)
 		cuts = slices.Compact(cuts)
@@ -46,20 +50,29 @@ func holdings(contracts []billing.Contract, within period.Span) []holding {
 			if span.Start < within.Start || span.End > within.End {
 				continue
 			}
-			if name, ok := held(list, span.Start); ok {
-				out = append(out, holding{id, name, span})
+			if h, ok := held(list, span.Start); ok {
+				h.customer, h.span = id, span
+				out = append(out, h)
 			}
 		}
 	}
 	return out
 }
 
-// held names the product that a customer has at an instant.
-func held(list []billing.Contract, at metering.Micros) (string, bool) {
+// held is the product and the period that a customer has at an instant.
+func held(list []billing.Contract, at metering.Micros) (h holding, ok bool) {
 	for _, c := range list {
-		if id := c.Subscription.ProductAt(at); id != "" {
-			return c.Products[id].Name, true
+		id := c.Subscription.ProductAt(at)
+		if id == "" {
+			continue
 		}
+		h.product = c.Products[id].Name
+		for _, p := range c.Periods {
+			if p.Start <= at && at < p.End {
+				h.period = p.Span()
+			}
+		}
+		return h, true
 	}
-	return "", false
+	return h, false
 }

@@ -1,10 +1,9 @@
 package invoicing
 
 import (
-	"cmp"
 	"context"
+	"errors"
 	"fmt"
-	"maps"
 	"math/big"
 	"slices"
 	"strings"
@@ -13,228 +12,328 @@ import (
 	"github.com/weirhq/weir/metering"
 )
 
+// RowKind says what a row is made of.
+type RowKind string
+
+// Kinds of rows.
+const (
+	RowGroup        RowKind = "group"        // one group
+	RowUnattributed RowKind = "unattributed" // revenue that no group can be told to have made
+	RowOthers       RowKind = "others"       // groups that are not told apart
+	RowTotal        RowKind = "total"
+)
+
 // MarginRow is what a group earned and cost.
 type MarginRow struct {
-	Group    string           `json:"group"`
-	Currency billing.Currency `json:"currency"`
-	Revenue  string           `json:"revenue"`  // accrued, exact; empty: not known for this group
-	Cost     metering.Cost    `json:"cost_usd"` // upstream, of the priced calls
-	Margin   string           `json:"margin"`   // revenue - cost; empty unless revenue is known and in USD
-	Percent  string           `json:"percent"`  // of revenue, one decimal; empty where there is none
-	Unpriced int64            `json:"unpriced"` // calls whose cost is unknown
-	Open     bool             `json:"open"`     // with periods that are not closed
+	Kind RowKind
+	// Values are those of the dimensions, in their order: empty is none (a call
+	// without the label, a customer without a subscription), metering.GroupUnknown
+	// not known.
+	Values   []string
+	Currency billing.Currency
+	Revenue  string        // accrued, exact to 1e-12; empty: only costs were asked for
+	Cost     metering.Cost // upstream, of the priced calls
+	Margin   string        // revenue - cost; empty unless revenue is known and in USD
+	Percent  string        // of revenue, one decimal; empty where there is none
+	Requests int64
+	Unpriced int64 // calls whose cost is unknown
+	Open     bool  // with periods that are not closed
+	Groups   int   // how many groups it is the sum of
 }
 
-// MarginGroups are what margins can be grouped by, beside labels ("tag:NAME").
-func MarginGroups() []string {
-	return []string{"customer", "product", "day", "hour", "model", "provider", "key"}
-}
-
-// GroupsMargins reports whether margins can be grouped by that. By a label, costs
-// are known and what was earned is shown apart: prices are for what meters count,
-// whose sums have no labels.
-func GroupsMargins(by string) bool {
-	label, ok := strings.CutPrefix(by, "tag:")
-	return ok && label != "" || slices.Contains(MarginGroups(), by)
+// MarginReport is rows, the worst margin first, and their sum. Of costs alone the
+// highest is first.
+type MarginReport struct {
+	// Rows are groups, then what the rest of them come to, then what belongs to none.
+	Rows   []MarginRow
+	Totals MarginRow
+	// Outside is revenue, in currency units, that filters cannot tell to be theirs
+	// or not. It is in no row and not in the total; empty: only costs were asked for.
+	Outside string
 }
 
 // margin is a row being added up.
 type margin struct {
+	kind     RowKind
+	values   []string
 	revenue  big.Rat
-	unknown  bool
 	cost     metering.Cost
+	requests int64
 	unpriced int64
 	open     bool
+	billed   bool // a contract covers it, whatever it has earned
+	groups   int
 }
 
-// Margins compares accrued revenue with upstream cost by customer (its id),
-// product (its name, "" without a subscription), day (UTC) or model. Test keys
-// are in neither. Negative margins come first. totals is the sum over all rows.
-func (b *Biller) Margins(ctx context.Context, org string, from, to metering.Micros, by string) (rows []MarginRow, totals MarginRow, err error) {
-	if !GroupsMargins(by) {
-		return nil, totals, fmt.Errorf("margins by %.40q: %w", by, metering.ErrInvalid)
-	}
-	list, err := b.accruals(ctx, org, "", from, to)
+// Margins compares accrued revenue with upstream cost. Test keys are in neither.
+// metering.ErrInvalid: dimensions or filters are none, or customers pay in several
+// currencies.
+func (b *Biller) Margins(ctx context.Context, q MarginQuery) (MarginReport, error) {
+	p, err := q.compile()
 	if err != nil {
-		return nil, totals, fmt.Errorf("margins: %w", err)
+		return MarginReport{}, fmt.Errorf("margins: %w", err)
 	}
-	m, err := b.compared(ctx, org, from, to, by, list)
+	var list []accrual
+	if !p.noneOf {
+		if list, err = b.accruals(ctx, q.Org, p.customer, q.From, q.To); err != nil {
+			return MarginReport{}, fmt.Errorf("margins: %w", err)
+		}
+	}
+	m, err := b.earned(ctx, p, list)
 	if err != nil {
-		return nil, totals, fmt.Errorf("margins: %w", err)
+		return MarginReport{}, fmt.Errorf("margins: %w", err)
 	}
-	rows, totals = m.result()
-	return rows, totals, nil
+	total, err := b.opened(ctx, m)
+	if err != nil {
+		return MarginReport{}, fmt.Errorf("margins: %w", err)
+	}
+	m.round(total)
+	if err := m.spend(ctx); err != nil {
+		return MarginReport{}, fmt.Errorf("margins: %w", err)
+	}
+	return m.report(), nil
 }
 
-// compared puts what accruals have earned, and what everything cost, into groups.
-func (b *Biller) compared(ctx context.Context, org string, from, to metering.Micros, by string, list []accrual) (*margins, error) {
-	m := &margins{b: b, org: org, by: by, query: metering.UsageQuery{Org: org, From: from, To: to}, groups: make(map[string]*margin)}
+// Costs is the same without revenue.
+func (b *Biller) Costs(ctx context.Context, q MarginQuery) (MarginReport, error) {
+	return costs(ctx, b.usage, b.contracts, q)
+}
+
+// Spent is what upstream costs are read of.
+type Spent interface {
+	Usage(ctx context.Context, q metering.UsageQuery) ([]metering.UsageRow, metering.UsageTotals, error)
+}
+
+// Costs is what calls cost upstream where nobody is billed: there are no products
+// and no periods to ask for.
+func Costs(ctx context.Context, usage Spent, q MarginQuery) (MarginReport, error) {
+	return costs(ctx, usage, nil, q)
+}
+
+func costs(ctx context.Context, usage Spent, contracts contractsOf, q MarginQuery) (MarginReport, error) {
+	p, err := q.compile()
+	if err == nil && p.agreed && contracts == nil {
+		err = fmt.Errorf("product and period are of subscriptions, and nobody is billed here: %w", metering.ErrInvalid)
+	}
+	if err != nil {
+		return MarginReport{}, fmt.Errorf("costs: %w", err)
+	}
+	m := newMargins(p, usage, contracts)
+	m.costsOnly = true
+	if err := m.spend(ctx); err != nil {
+		return MarginReport{}, fmt.Errorf("costs: %w", err)
+	}
+	return m.report(), nil
+}
+
+// earned puts what accruals have earned into groups.
+func (b *Biller) earned(ctx context.Context, p plan, list []accrual) (*margins, error) {
+	m := newMargins(p, b.usage, b.contracts)
+	calls := b.attribution(p.Org, p.Zone)
 	for _, a := range list {
+		of := map[string]string{"customer": a.customer, "product": a.product.Name, "period": periodText(a.period)}
+		if !p.admits(of) {
+			continue
+		}
 		if m.currency != "" && m.currency != a.currency {
-			return nil, fmt.Errorf("customers in %s and %s cannot be added up: %w", m.currency, a.currency, metering.ErrInvalid)
+			return nil, fmt.Errorf("customers in %s and %s cannot be added up; choose a customer or a product: %w", m.currency, a.currency, metering.ErrInvalid)
 		}
 		m.currency = a.currency
-		if err := m.earn(ctx, a); err != nil {
+		n, err := b.partQuantity(ctx, p.Org, a)
+		if err != nil {
+			return nil, err
+		}
+		if err := m.earn(ctx, calls, a, n, of); err != nil {
 			return nil, err
 		}
 	}
-	return m, m.costs(ctx)
+	return m, nil
 }
 
+// opened is the total that rows sum to. Where filters choose a group, that is what
+// the group has as one among all: the rows of a total that is opened sum to it,
+// where it was rounded otherwise than by itself too.
+func (b *Biller) opened(ctx context.Context, m *margins) (*big.Int, error) {
+	sum := m.sum()
+	alone := rounded(sum)
+	least, rest := divided(sum)
+	if len(m.Only) == 0 || rest.Sign() == 0 {
+		return alone, nil
+	}
+	among := MarginQuery{Org: m.Org, From: m.From, To: m.To, Zone: m.Zone}
+	var values []string
+	for _, f := range m.Only {
+		among.By, values = append(among.By, f.By), append(values, f.Value)
+	}
+	p, err := among.compile()
+	if err != nil {
+		return alone, nil // more filters than dimensions can be asked for at once
+	}
+	list, err := b.accruals(ctx, m.Org, "", m.From, m.To)
+	if err != nil {
+		return nil, err
+	}
+	all, err := b.earned(ctx, p, list)
+	if errors.Is(err, metering.ErrInvalid) {
+		return alone, nil // in several currencies: there is no total that this was a row of
+	}
+	if err != nil {
+		return nil, err
+	}
+	all.round(rounded(all.sum()))
+	n, _ := divided(&all.group(RowGroup, values).revenue)
+	if most := new(big.Int).Add(least, big.NewInt(1)); n.Cmp(least) != 0 && n.Cmp(most) != 0 {
+		return alone, nil // something was used meanwhile
+	}
+	return n, nil
+}
+
+// contractsOf reads the contracts of a customer, or all where it is empty.
+type contractsOf func(ctx context.Context, org, customer string) ([]billing.Contract, error)
+
+// margins is an answer being made.
 type margins struct {
-	b        *Biller
-	org, by  string
-	query    metering.UsageQuery
-	currency billing.Currency
-	groups   map[string]*margin
+	plan
+	spent     Spent
+	contracts contractsOf
+	currency  billing.Currency
+	costsOnly bool
+	groups    map[string]*margin
+	outside   big.Rat
 }
 
-func (m *margins) group(name string) *margin {
+func newMargins(p plan, usage Spent, contracts contractsOf) *margins {
+	return &margins{plan: p, spent: usage, contracts: contracts, groups: make(map[string]*margin)}
+}
+
+// group is that of some values, made on demand.
+func (m *margins) group(kind RowKind, values []string) *margin {
+	name := strings.Join(append(slices.Clone(values), string(kind)), "\x00")
 	g := m.groups[name]
 	if g == nil {
-		g = &margin{}
+		g = &margin{kind: kind, values: values, groups: 1}
 		m.groups[name] = g
 	}
 	return g
 }
 
-// earn puts what an accrual has earned into its groups.
-func (m *margins) earn(ctx context.Context, a accrual) error {
-	n, err := m.b.partQuantity(ctx, m.org, a)
-	if err != nil {
-		return err
-	}
-	put := func(name string, earned *big.Rat) {
-		g := m.group(name)
+// earn puts what an accrual has earned into its groups. of is what its contract
+// tells of it. Where calls have to be told apart and cannot be, it belongs to none;
+// and where only some of them are asked for, nobody knows whether it is theirs.
+func (m *margins) earn(ctx context.Context, calls *attribution, a accrual, n metering.Number, of map[string]string) error {
+	put := func(kind RowKind, values []string, earned *big.Rat) {
+		g := m.group(kind, values)
 		g.revenue.Add(&g.revenue, earned)
 		g.open = g.open || a.open
 	}
-	switch m.by {
-	case "customer":
-		put(a.customer, a.earned(n))
-	case "product":
-		put(a.product.Name, a.earned(n))
+	if !m.divides() {
+		put(RowGroup, m.values(of), a.earned(n))
+		m.group(RowGroup, m.values(of)).billed = true
+		return nil
+	}
+	portions, ok, err := calls.portions(ctx, a, n, m.calls, m.only)
+	switch {
+	case err != nil:
+		return err
+	case ok:
+		for _, p := range portions {
+			put(RowGroup, m.values(p.group, of), a.earned(p.quantity))
+		}
+	case a.earned(n).Sign() == 0:
+	case len(m.only) > 0:
+		m.outside.Add(&m.outside, a.earned(n))
 	default:
-		shares := make(map[string]*big.Rat)
-		q := m.query
-		q.By = []string{m.by}
-		known, err := m.b.share(ctx, q, a, n, shares)
+		unknown := make(map[string]string)
+		for _, by := range m.calls {
+			unknown[by] = metering.GroupUnknown
+		}
+		put(RowUnattributed, m.values(unknown, of), a.earned(n))
+	}
+	return nil
+}
+
+// spend puts upstream cost into its groups. That of a product or a period is what
+// its subscribers cost while they had it, of the older subscription where they
+// have two.
+func (m *margins) spend(ctx context.Context) error {
+	var none map[string]string // what is known of calls that no contract has
+	if m.agreed {
+		none = map[string]string{"product": "", "period": ""}
+	}
+	if err := m.cost(ctx, m.usage(), func(r metering.UsageRow) { m.costOf(r, none).add(r, 1) }); err != nil || !m.agreed || m.noneOf {
+		return err
+	}
+	contracts, err := m.contracts(ctx, m.Org, m.customer)
+	if err != nil {
+		return err
+	}
+	for _, h := range holdings(contracts, within(m.From, m.To)) {
+		q := m.usage()
+		q.Customer, q.From, q.To = h.customer, h.span.Start, h.span.End
+		if q.To == forever {
+			q.To = 0
+		}
+		of := map[string]string{"product": h.product, "period": periodText(h.period)}
+		err := m.cost(ctx, q, func(r metering.UsageRow) {
+			m.costOf(r, none).add(r, -1)
+			m.costOf(r, of).add(r, 1)
+		})
 		if err != nil {
 			return err
-		}
-		if !known {
-			g := m.group("")
-			g.revenue.Add(&g.revenue, a.earned(n)) // no group's own: shown apart
-			return nil
-		}
-		for key, share := range shares {
-			put(key[:len(key)-1], share)
 		}
 	}
 	return nil
 }
 
-// costs puts upstream cost into its groups. That of a product is what its
-// subscribers cost while they had it, of the older subscription where they have
-// two.
-func (m *margins) costs(ctx context.Context) error {
-	q := m.query
-	q.By = []string{m.by, "test"}
-	if m.by != "product" {
-		_, err := m.cost(ctx, q, func(r metering.UsageRow) string { return r.Group[m.by] })
-		return err
-	}
-	q.By = []string{"test"}
-	rest, err := m.cost(ctx, q, func(metering.UsageRow) string { return "" })
-	if err != nil {
-		return err
-	}
-	contracts, err := m.b.contracts(ctx, m.org, "")
-	if err != nil {
-		return err
-	}
-	for _, h := range holdings(contracts, within(q.From, q.To)) {
-		sub := q
-		sub.Customer, sub.From, sub.To = h.customer, h.span.Start, h.span.End
-		if sub.To == forever {
-			sub.To = 0
-		}
-		has, err := m.cost(ctx, sub, func(metering.UsageRow) string { return h.product })
-		if err != nil {
-			return err
-		}
-		rest.cost, rest.unpriced = rest.cost.Add(has.cost.Neg()), rest.unpriced-has.unpriced
-	}
-	g := m.group("")
-	g.cost, g.unpriced = rest.cost, rest.unpriced
-	return nil
-}
-
-// cost adds what a query finds to the groups and returns the sum.
-func (m *margins) cost(ctx context.Context, q metering.UsageQuery, name func(metering.UsageRow) string) (sum margin, err error) {
-	rows, _, err := m.b.usage.Usage(ctx, q)
-	if err != nil {
-		return sum, err
-	}
+// cost reads costs.
+func (m *margins) cost(ctx context.Context, q metering.UsageQuery, each func(metering.UsageRow)) error {
+	rows, _, err := m.spent.Usage(ctx, q)
 	for _, r := range rows {
-		if r.Group["test"] == "true" {
-			continue
-		}
-		g := m.group(name(r))
-		g.cost, g.unpriced = g.cost.Add(r.Cost), g.unpriced+r.Unpriced
-		sum.cost, sum.unpriced = sum.cost.Add(r.Cost), sum.unpriced+r.Unpriced
+		each(r)
 	}
-	return sum, nil
+	return err
 }
 
-func (m *margins) result() (rows []MarginRow, totals MarginRow) {
-	var sum margin
-	names := slices.SortedFunc(maps.Keys(m.groups), func(a, b string) int {
-		if !m.comparable() {
-			return cmp.Compare(a, b)
-		}
-		return cmp.Or(m.groups[a].left().Cmp(m.groups[b].left()), cmp.Compare(a, b))
-	})
-	for _, name := range names {
-		g := m.groups[name]
-		if name == "" && g.revenue.Sign() == 0 && g.cost.IsZero() && g.unpriced == 0 {
-			continue
-		}
-		rows = append(rows, m.row(name, g))
-		sum.revenue.Add(&sum.revenue, &g.revenue)
-		sum.cost = sum.cost.Add(g.cost)
-		sum.unpriced += g.unpriced
-		sum.open = sum.open || g.open
+// costOf is the group of a row of usage, of which contracts tell the rest; one
+// that nobody reads where the filters leave it out.
+func (m *margins) costOf(r metering.UsageRow, of map[string]string) *margin {
+	if !m.admits(of) {
+		return new(margin)
 	}
-	return rows, m.row("", &sum)
+	return m.group(RowGroup, m.values(r.Group, of))
+}
+
+// add adds a row of usage to the cost, or takes it off.
+func (g *margin) add(r metering.UsageRow, sign int64) {
+	cost := r.Cost
+	if sign < 0 {
+		cost = cost.Neg()
+	}
+	g.cost, g.requests, g.unpriced = g.cost.Add(cost), g.requests+sign*r.Requests, g.unpriced+sign*r.Unpriced
+}
+
+// plus adds another row.
+func (g *margin) plus(o *margin) {
+	g.revenue.Add(&g.revenue, &o.revenue)
+	g.cost, g.requests, g.unpriced = g.cost.Add(o.cost), g.requests+o.requests, g.unpriced+o.unpriced
+	g.open, g.groups = g.open || o.open, g.groups+o.groups
+}
+
+// empty reports whether nothing is in the row.
+func (g *margin) empty() bool {
+	return g.revenue.Sign() == 0 && g.cost.IsZero() && g.requests == 0 && g.unpriced == 0
 }
 
 // left is revenue less cost, both in US dollars.
 func (g *margin) left() *big.Rat {
 	cost := new(big.Rat).SetFrac64(g.cost.Picos, metering.PicosPerMicro)
 	cost.Add(cost, new(big.Rat).SetInt64(g.cost.Micros))
-	cost.Quo(cost, new(big.Rat).SetInt64(1_000_000))
+	cost.Quo(cost, new(big.Rat).SetInt64(metering.MicrosPerDollar))
 	return cost.Sub(&g.revenue, cost)
 }
 
 // comparable reports whether there are margins at all: upstream costs are in USD,
 // so revenue in another currency has none.
-func (m *margins) comparable() bool { return m.currency == "" || m.currency == billing.USD }
-
-// row writes a group.
-func (m *margins) row(name string, g *margin) MarginRow {
-	r := MarginRow{Group: name, Currency: m.currency, Revenue: brief(&g.revenue), Cost: g.cost, Unpriced: g.unpriced, Open: g.open}
-	if m.currency == "" {
-		r.Currency = billing.USD
-	}
-	if !m.comparable() {
-		return r
-	}
-	left := g.left()
-	r.Margin = brief(left)
-	if g.revenue.Sign() > 0 {
-		percent := new(big.Rat).Quo(left, &g.revenue)
-		r.Percent = percent.Mul(percent, new(big.Rat).SetInt64(100)).FloatString(1)
-	}
-	return r
+func (m *margins) comparable() bool {
+	return !m.costsOnly && (m.currency == "" || m.currency == billing.USD)
 }

@@ -92,7 +92,8 @@ type Biller interface {
 	Estimate(ctx context.Context, org, customer string, now metering.Micros) (invoicing.Estimate, error)
 	Audit(ctx context.Context, org, ref string) (invoicing.AuditReport, error)
 	Explain(ctx context.Context, org string, e *metering.Event) ([]invoicing.Explanation, error)
-	Margins(ctx context.Context, org string, from, to metering.Micros, by string) ([]invoicing.MarginRow, invoicing.MarginRow, error)
+	Margins(ctx context.Context, q invoicing.MarginQuery) (invoicing.MarginReport, error)
+	Costs(ctx context.Context, q invoicing.MarginQuery) (invoicing.MarginReport, error)
 }
 
 // BillingWorker does what is due.
@@ -159,10 +160,11 @@ type lookup struct {
 	meters    map[string]string
 	products  map[string]string
 	customers map[string]string
+	keys      map[string]string
 }
 
 func (s *Server) lookup(c *call) *lookup {
-	return &lookup{s, c, make(map[string]string), make(map[string]string), make(map[string]string)}
+	return &lookup{s, c, make(map[string]string), make(map[string]string), make(map[string]string), make(map[string]string)}
 }
 
 func (l *lookup) name(known map[string]string, id string, find func() (string, error)) (string, error) {
@@ -196,6 +198,14 @@ func (l *lookup) customer(id string) (string, error) {
 	return l.name(l.customers, id, func() (string, error) {
 		c, err := l.s.opts.Store.Customer(l.c.Context(), l.c.org, id)
 		return c.ExternalID, err
+	})
+}
+
+// key is the name of a key, which may be empty.
+func (l *lookup) key(id string) (string, error) {
+	return l.name(l.keys, id, func() (string, error) {
+		k, err := l.s.opts.Store.Key(l.c.Context(), l.c.org, id)
+		return k.Name, err
 	})
 }
 

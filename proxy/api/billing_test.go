@@ -204,7 +204,9 @@ func walkInvoice(s *server, subscription string) {
 	}
 	margin, err := c.Margin(ctx, api.MarginOptions{By: "customer", From: "-24h"})
 	s.must("margin", err)
-	if len(margin.Rows) != 1 || margin.Rows[0].Name != "acme" || margin.Totals.Revenue == nil || *margin.Totals.Revenue != "2.00704" {
+	_, err = c.Cost(ctx, api.MarginOptions{By: "model"})
+	s.must("cost", err)
+	if len(margin.Rows) != 1 || margin.Rows[0].Groups[0].Name != "acme" || margin.Totals.Revenue != "2.00704" {
 		s.t.Errorf("margin %+v", margin)
 	}
 	walkPay(s)

@@ -161,18 +161,6 @@ func (c *Client) Estimate(ctx context.Context, customer string, sync bool) (Esti
 	return do[Estimate](ctx, c, http.MethodGet, at("customers", customer, "estimate"), q, nil)
 }
 
-// MarginOptions ask for margins. Empty fields do not narrow.
-type MarginOptions struct {
-	By       string // customer, product, day or model; empty: customer
-	From, To string
-	Zone     string // of dates
-}
-
-// Margin compares what was earned with what it cost upstream.
-func (c *Client) Margin(ctx context.Context, o MarginOptions) (MarginAnswer, error) {
-	return do[MarginAnswer](ctx, c, http.MethodGet, at("margin"), params("by", o.By, "from", o.From, "to", o.To, "zone", o.Zone), nil)
-}
-
 // Card shows the card on file; the problem's code is CodeNoCard if there is none.
 func (c *Client) Card(ctx context.Context, customer string) (Card, error) {
 	return do[Card](ctx, c, http.MethodGet, at("customers", customer, "method"), nil, nil)

@@ -52,13 +52,34 @@ const maxAnswer = 64 << 20
 // do makes one call. segments are joined to a path, each escaped.
 func do[T any](ctx context.Context, c *Client, method string, segments []string, q url.Values, body any) (T, error) {
 	var out T
+	resp, answer, err := c.send(ctx, method, segments, q, body)
+	if err != nil {
+		return out, err
+	}
+	return out, decodeAnswer(resp, answer, &out)
+}
+
+// text makes one call whose answer is no JSON.
+func (c *Client) text(ctx context.Context, segments []string, q url.Values) (string, error) {
+	resp, answer, err := c.send(ctx, http.MethodGet, segments, q, nil)
+	if err != nil {
+		return "", err
+	}
+	if resp.StatusCode == http.StatusOK && !strings.HasPrefix(resp.Header.Get("Content-Type"), "application/") {
+		return string(answer), nil
+	}
+	return "", decodeAnswer(resp, answer, new(string))
+}
+
+// send makes one call and reads its answer.
+func (c *Client) send(ctx context.Context, method string, segments []string, q url.Values, body any) (*http.Response, []byte, error) {
 	var payload io.Reader
 	if body != nil {
 		b, ok := body.(json.RawMessage)
 		if !ok {
 			var err error
 			if b, err = json.Marshal(body); err != nil {
-				return out, fmt.Errorf("encode request: %w", err)
+				return nil, nil, fmt.Errorf("encode request: %w", err)
 			}
 		}
 		payload = bytes.NewReader(b)
@@ -72,7 +93,7 @@ func do[T any](ctx context.Context, c *Client, method string, segments []string,
 	}
 	req, err := http.NewRequestWithContext(ctx, method, target, payload)
 	if err != nil {
-		return out, fmt.Errorf("the address of the server: %w", err)
+		return nil, nil, fmt.Errorf("the address of the server: %w", err)
 	}
 	req.Header.Set("Authorization", "Bearer "+c.token)
 	if payload != nil {
@@ -81,20 +102,20 @@ func do[T any](ctx context.Context, c *Client, method string, segments []string,
 	resp, err := c.http.Do(req)
 	if err != nil {
 		if cause := ctx.Err(); cause != nil {
-			return out, cause
+			return nil, nil, cause
 		}
 		var wrapped *url.Error
 		if errors.As(err, &wrapped) {
 			err = wrapped.Err // without the URL, which is named anyway
 		}
-		return out, &UnreachableError{c.url, err}
+		return nil, nil, &UnreachableError{c.url, err}
 	}
 	defer resp.Body.Close()
 	answer, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
 	if err != nil {
-		return out, &UnreachableError{c.url, fmt.Errorf("read answer: %w", err)}
+		return nil, nil, &UnreachableError{c.url, fmt.Errorf("read answer: %w", err)}
 	}
-	return out, decodeAnswer(resp, answer, &out)
+	return resp, answer, nil
 }
 
 func decodeAnswer(resp *http.Response, answer []byte, out any) error {

@@ -80,7 +80,8 @@ type Commands struct {
 	Credit       CreditCmd       `cmd:"" help:"Prepaid credit of customers."`
 	Invoice      InvoiceCmd      `cmd:"" help:"Invoices, what is due of them, and the proof of every figure."`
 	Pricebook    PricebookCmd    `cmd:"" help:"What providers charge: prices in layers, and what a call would cost."`
-	Margin       MarginCmd       `cmd:"" help:"What was earned and what it cost, by customer, product, day or model."`
+	Margin       MarginCmd       `cmd:"" help:"What was earned and what it cost, by any dimension, the worst margin first."`
+	Cost         CostCmd         `cmd:"" help:"What calls cost upstream, by any dimension."`
 	Reconcile    ReconcileCmd    `cmd:"" help:"What was recorded against what the provider says of itself; exit 1 if they differ."`
 	Portal       PortalCmd       `cmd:"" help:"The customers' own pages."`
 	Console      ConsoleCmd      `cmd:"" help:"The operators' pages."`

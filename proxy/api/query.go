@@ -69,6 +69,18 @@ func (q *query) text(name string, maximum int) string {
 	return values[0]
 }
 
+// list takes a parameter that may be repeated, of at most max bytes each.
+func (q *query) list(name string, maximum int) []string {
+	values := q.values[name]
+	delete(q.values, name)
+	for _, v := range values {
+		if len(v) > maximum {
+			q.fault(name, "is longer than %d bytes", maximum)
+		}
+	}
+	return values
+}
+
 func (q *query) boolean(name string) bool {
 	s := q.text(name, 5)
 	if s != "" && s != "true" && s != "false" {

@@ -33,7 +33,7 @@ const (
 // timeout bounds a request on the route.
 func (r Route) timeout() time.Duration {
 	switch r.Name {
-	case "reconcile", "advanceClock", "auditInvoice", "showMargin", "rerateEvents", "syncPrices":
+	case "reconcile", "advanceClock", "auditInvoice", "showMargin", "showCost", "rerateEvents", "syncPrices":
 		return slowTimeout
 	default:
 		return requestTimeout
@@ -74,6 +74,7 @@ func meteringRoutes() []Route {
 		{http.MethodPost, "/api/v1/events/{event}/usage", "events:write", "correctEvent", 0, (*Server).correctEvent},
 
 		{http.MethodGet, "/api/v1/usage", "usage:read", "showUsage", 0, (*Server).showUsage},
+		{http.MethodGet, "/api/v1/cost", "usage:read", "showCost", 0, (*Server).showCost},
 		{http.MethodGet, "/api/v1/upstreams", "upstreams:read", "listUpstreams", 0, (*Server).listUpstreams},
 
 		{http.MethodGet, "/api/v1/tokens", "tokens:read", "listTokens", 0, (*Server).listTokens},

@@ -2,6 +2,7 @@ package api
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -143,6 +144,7 @@ type call struct {
 	now    time.Time
 	query  *query
 	faults faults
+	media  string // of an answer that is no JSON
 }
 
 // document reads the body as one object.
@@ -226,7 +228,7 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request, route Route) {
 		s.fail(w, r, err)
 		return
 	}
-	w.Header().Set("Content-Type", mediaType(status))
+	w.Header().Set("Content-Type", cmp.Or(c.media, mediaType(status)))
 	if err := writeBody(w, status, body); err != nil {
 		s.opts.Logger.DebugContext(r.Context(), "admin API client is gone", "operation", route.Name, "error", err)
 	}

@@ -77,7 +77,7 @@ type Biller interface {
 	Estimate(ctx context.Context, org, customer string, now metering.Micros) (invoicing.Estimate, error)
 	Audit(ctx context.Context, org, ref string) (invoicing.AuditReport, error)
 	Explain(ctx context.Context, org string, e *metering.Event) ([]invoicing.Explanation, error)
-	Margins(ctx context.Context, org string, from, to metering.Micros, by string) ([]invoicing.MarginRow, invoicing.MarginRow, error)
+	Margins(ctx context.Context, q invoicing.MarginQuery) (invoicing.MarginReport, error)
 }
 
 // BillingWorker does what is due.

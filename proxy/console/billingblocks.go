@@ -59,7 +59,7 @@ func (b *billingPages) event(ctx context.Context, org string, e *metering.Event)
 // tiles are the figures of the overview: what the period has earned so far, and
 // what is left of it.
 func (b *billingPages) tiles(ctx context.Context, org string, p page.Period) ([]page.Tile, error) {
-	_, totals, err := b.Biller.Margins(ctx, org, p.From, p.To, "customer")
+	report, err := b.Biller.Margins(ctx, invoicing.MarginQuery{Org: org, From: p.From, To: p.To, By: []string{"customer"}})
 	if errors.Is(err, metering.ErrInvalid) {
 		return []page.Tile{{Label: "Revenue", Value: page.TextHTML("–"), Note: plain(err), State: "warn"}}, nil
 	}
@@ -70,7 +70,7 @@ func (b *billingPages) tiles(ctx context.Context, org string, p page.Period) ([]
 	if err != nil {
 		return nil, err
 	}
-	tiles := marginTiles(totals, link)
+	tiles := marginTiles(report.Totals, link)
 	return []page.Tile{tiles[0], tiles[2]}, nil
 }
 

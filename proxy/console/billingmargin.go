@@ -36,6 +36,7 @@ type marginPage struct {
 // marginRow is a group as the page shows it.
 type marginRow struct {
 	invoicing.MarginRow
+	Group  string // the value of the dimension
 	Name   string
 	Link   string // to what the group is; empty: nothing
 	Losing bool   // it cost more than it earned
@@ -72,8 +73,8 @@ func (b *billingPages) marginQuery(r *http.Request) (marginQuery, error) {
 	if q.by == "" {
 		q.by = "customer"
 	}
-	if !invoicing.GroupsMargins(q.by) {
-		return q, invalid("by %.20q is none of %v, or tag:NAME", q.by, invoicing.MarginGroups())
+	if err := invoicing.CheckDimensions([]string{q.by}); err != nil {
+		return q, err
 	}
 	var err error
 	q.period, err = page.ParsePeriod(r.URL.Query(), b.now(), "month")
@@ -82,18 +83,22 @@ func (b *billingPages) marginQuery(r *http.Request) (marginQuery, error) {
 
 // margins are the rows that the page, the chart and the file share.
 func (b *billingPages) margins(ctx context.Context, q marginQuery, names int) ([]marginRow, marginRow, error) {
-	list, sum, err := b.Biller.Margins(ctx, q.org, q.period.From, q.period.To, q.by)
+	report, err := b.Biller.Margins(ctx, invoicing.MarginQuery{Org: q.org, From: q.period.From, To: q.period.To, By: []string{q.by}})
 	if err != nil {
 		return nil, marginRow{}, err
 	}
-	rows, who := make([]marginRow, 0, len(list)), b.parties(q.org)
-	for i, m := range list {
-		row := marginRow{MarginRow: m, Name: m.Group, Losing: strings.HasPrefix(m.Margin, "-")}
+	rows, who := make([]marginRow, 0, len(report.Rows)), b.parties(q.org)
+	for i, m := range report.Rows {
+		row := marginRow{MarginRow: m, Group: m.Values[0], Name: m.Values[0], Losing: strings.HasPrefix(m.Margin, "-")}
 		switch {
-		case m.Group == "":
+		case m.Kind == invoicing.RowUnattributed:
+			row.Name = "cannot be told apart by " + q.by
+		case row.Group == metering.GroupUnknown:
+			row.Name = "not recorded"
+		case row.Group == "":
 			row.Name = nameless(q.by)
 		case q.by == "customer" && i < names:
-			c, err := who.customer(ctx, m.Group)
+			c, err := who.customer(ctx, row.Group)
 			if err != nil && !errors.Is(err, metering.ErrNotFound) {
 				return nil, marginRow{}, fmt.Errorf("customer of a margin: %w", err)
 			}
@@ -103,7 +108,7 @@ func (b *billingPages) margins(ctx context.Context, q marginQuery, names int) ([
 		}
 		rows = append(rows, row)
 	}
-	return rows, marginRow{MarginRow: sum, Name: "Total", Losing: strings.HasPrefix(sum.Margin, "-")}, nil
+	return rows, marginRow{MarginRow: report.Totals, Name: "Total", Losing: strings.HasPrefix(report.Totals.Margin, "-")}, nil
 }
 
 // nameless names the group that has no name.
@@ -114,7 +119,7 @@ func nameless(by string) string {
 	case "customer":
 		return "no customer"
 	default:
-		return "shared: cannot be told apart by " + by
+		return "no " + by
 	}
 }
 
@@ -124,7 +129,7 @@ func (b *billingPages) showMargin(w http.ResponseWriter, r *http.Request) {
 		b.site.Fail(w, r, err)
 		return
 	}
-	data := marginPage{Period: q.period, By: q.by, Groups: invoicing.MarginGroups(), Head: marginHead(q.by)}
+	data := marginPage{Period: q.period, By: q.by, Groups: invoicing.Dimensions(), Head: marginHead(q.by)}
 	if data.CSV, err = b.asFile(r, "/margin.csv"); err != nil {
 		b.site.Fail(w, r, err)
 		return
@@ -170,7 +175,7 @@ func marginHead(by string) string {
 		return "Label " + label
 	}
 	return map[string]string{
-		"customer": "Customer", "product": "Product", "day": "Day (UTC)", "hour": "Hour (UTC)", "model": "Model", "provider": "Provider", "key": "Key",
+		"customer": "Customer", "product": "Product", "day": "Day (UTC)", "hour": "Hour (UTC)", "model": "Model", "provider": "Provider", "key": "Key", "upstream": "Upstream", "run": "Run", "period": "Billing period",
 	}[by]
 }
 
@@ -264,7 +269,7 @@ func daily(p page.Period, rows []marginRow) []marginRow {
 			out = append(out, rows[i])
 			continue
 		}
-		out = append(out, marginRow{Name: name, MarginRow: invoicing.MarginRow{Group: name, Currency: rows[0].Currency, Revenue: "0", Margin: "0"}})
+		out = append(out, marginRow{Name: name, Group: name, MarginRow: invoicing.MarginRow{Currency: rows[0].Currency, Revenue: "0", Margin: "0"}})
 	}
 	return out
 }
