@@ -70,7 +70,7 @@ func commands(page string) []string {
 // whose help lists them.
 func verb(line string) string {
 	fields := strings.Fields(line)
-	single := []string{"serve", "sandbox", "check", "usage", "margin", "doctor", "env", "login", "reconcile", "backtest"}
+	single := []string{"serve", "sandbox", "check", "usage", "margin", "cost", "doctor", "env", "login", "reconcile", "backtest"}
 	n := 2
 	for _, s := range single {
 		if fields[1] == s {
