@@ -77,6 +77,9 @@ func (s *Server) showMargin(c *call) (answer, error) {
 		return answer{}, fmt.Errorf("margin: %w", err)
 	}
 	names := s.lookup(c)
+	if q.csv {
+		return c.table(report, q.By, names)
+	}
 	out := MarginAnswer{By: q.By, Rows: make([]MarginRow, 0, len(report.Rows)), Outside: report.Outside}
 	if out.Filters, err = names.filters(q.Only); err != nil {
 		return answer{}, err
@@ -89,9 +92,6 @@ func (s *Server) showMargin(c *call) (answer, error) {
 		out.Rows = append(out.Rows, row)
 	}
 	out.Totals, out.Rows = out.Rows[len(report.Rows)], out.Rows[:len(report.Rows)]
-	if q.csv {
-		return c.table(out.table())
-	}
 	return ok(out)
 }
 
@@ -110,6 +110,9 @@ func (s *Server) showCost(c *call) (answer, error) {
 		return answer{}, fmt.Errorf("cost: %w", err)
 	}
 	names := s.lookup(c)
+	if q.csv {
+		return c.table(report, q.By, names)
+	}
 	out := CostAnswer{By: q.By}
 	if out.Filters, err = names.filters(q.Only); err != nil {
 		return answer{}, err
@@ -120,16 +123,13 @@ func (s *Server) showCost(c *call) (answer, error) {
 	if out.Totals, err = names.costRow(q.By, report.Totals); err != nil {
 		return answer{}, err
 	}
-	if q.csv {
-		return c.table(out.table())
-	}
 	return ok(out)
 }
 
 func (l *lookup) marginRow(by []string, r invoicing.MarginRow) (MarginRow, error) {
 	cost, err := l.costRow(by, r)
 	return MarginRow{
-		CostRow: cost, Currency: r.Currency, Revenue: r.Revenue, Margin: known(r.Margin), Percent: known(r.Percent), Estimated: r.Open || r.Unpriced > 0,
+		CostRow: cost, Currency: r.Currency, Revenue: r.Revenue, Margin: known(r.Margin), Percent: known(r.Percent), Estimated: r.Estimated(),
 	}, err
 }
 
