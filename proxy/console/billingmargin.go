@@ -8,7 +8,6 @@ import (
 	"html/template"
 	"net/http"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/weirhq/weir/billing"
@@ -19,28 +18,48 @@ import (
 
 // marginPage compares what was earned with what it cost.
 type marginPage struct {
-	Period page.Period
-	By     string
-	Groups []string
-	Head   string // of the first column
-	Rows   []marginRow
-	More   int // groups beyond those that are shown
-	Totals marginRow
-	Tiles  []page.Tile
-	Chart  *page.Chart
-	CSV    string // URL of the same figures as a file
-	Fault  string // why there are no figures
-	Stated string // what providers state of the same time; empty: nothing
+	marginQuery
+	Heads   []string // of the columns of the dimensions
+	Chosen  []marginFilter
+	Rows    []marginRow
+	Totals  marginRow
+	Outside string // revenue that the filters cannot tell; empty: none
+	Tiles   []page.Tile
+	Chart   *page.Chart
+	CSV     string // URL of the same figures as a file
+	Fault   string // why there are no figures
+	Stated  string // what providers state of the same time; empty: nothing
 }
 
-// marginRow is a group as the page shows it.
+// marginRow is a row as the page shows it.
 type marginRow struct {
 	invoicing.MarginRow
-	Group  string // the value of the dimension
-	Name   string
-	Link   string // to what the group is; empty: nothing
-	Losing bool   // it cost more than it earned
+	Cells  []marginCell // of the dimensions
+	Made   string       // URL of what makes it; empty: nothing more is known
+	Calls  string       // URL of its calls; empty: they cannot be listed
+	Losing bool         // it cost more than it earned
 }
+
+// marginCell is the value of a dimension.
+type marginCell struct {
+	Name string
+	Link string // to what it is; empty: nothing
+}
+
+// marginFilter is a filter and the URL without it.
+type marginFilter struct{ By, Name, Without string }
+
+// Name is what the row is called in one line.
+func (r marginRow) Name() string {
+	names := make([]string, len(r.Cells))
+	for i, c := range r.Cells {
+		names[i] = c.Name
+	}
+	return strings.Join(names, ", ")
+}
+
+// Running reports whether periods of the row are not closed.
+func (r marginRow) Running() bool { return r.Open }
 
 // RevenueHTML and MarginHTML are the figures as an estimate reads, with the
 // exact ones as title.
@@ -54,73 +73,88 @@ func (r marginRow) MarginHTML() template.HTML {
 	return amountHTML(r.Margin, r.Currency)
 }
 
-const (
-	// marginShown is how many groups the table has; the file has all of them.
-	marginShown = 200
-	// marginDrawn is how many groups the chart has.
-	marginDrawn = 20
-)
+// marginShown is how many groups the table tells apart; the file has all of them.
+const marginShown = 200
 
-// marginQuery is what the URL asks for.
-type marginQuery struct {
-	org    string
-	by     string
-	period page.Period
-}
-
-func (b *billingPages) marginQuery(r *http.Request) (marginQuery, error) {
-	q := marginQuery{org: b.org(r), by: r.URL.Query().Get("by")}
-	if q.by == "" {
-		q.by = "customer"
+// margins are the rows that the page and the chart share.
+func (b *billingPages) margins(ctx context.Context, q marginQuery) (rows []marginRow, r invoicing.MarginReport, err error) {
+	if r, err = b.Biller.Margins(ctx, q.question(marginShown)); err != nil {
+		return nil, r, err
 	}
-	if err := invoicing.CheckDimensions([]string{q.by}); err != nil {
-		return q, err
-	}
-	var err error
-	q.period, err = page.ParsePeriod(r.URL.Query(), b.now(), "month")
-	return q, err
-}
-
-// margins are the rows that the page, the chart and the file share.
-func (b *billingPages) margins(ctx context.Context, q marginQuery, names int) ([]marginRow, marginRow, error) {
-	report, err := b.Biller.Margins(ctx, invoicing.MarginQuery{Org: q.org, From: q.period.From, To: q.period.To, By: []string{q.by}})
-	if err != nil {
-		return nil, marginRow{}, err
-	}
-	rows, who := make([]marginRow, 0, len(report.Rows)), b.parties(q.org)
-	for i, m := range report.Rows {
-		row := marginRow{MarginRow: m, Group: m.Values[0], Name: m.Values[0], Losing: strings.HasPrefix(m.Margin, "-")}
-		switch {
-		case m.Kind == invoicing.RowUnattributed:
-			row.Name = "cannot be told apart by " + q.by
-		case row.Group == metering.GroupUnknown:
-			row.Name = "not recorded"
-		case row.Group == "":
-			row.Name = nameless(q.by)
-		case q.by == "customer" && i < names:
-			c, err := who.customer(ctx, row.Group)
-			if err != nil && !errors.Is(err, metering.ErrNotFound) {
-				return nil, marginRow{}, fmt.Errorf("customer of a margin: %w", err)
+	names := b.parties(q.org)
+	for _, m := range append(slices.Clone(r.Rows), r.Totals) {
+		row := marginRow{MarginRow: m, Losing: strings.HasPrefix(m.Margin, "-"), Made: q.open(m)}
+		if row.Calls, err = q.calls(b.base, m); err != nil {
+			return nil, r, err
+		}
+		for i, by := range q.By {
+			var cell marginCell
+			switch {
+			case m.Kind == invoicing.RowGroup || i < len(m.Values) && m.Values[i] != metering.GroupUnknown:
+				if cell, err = names.cell(ctx, by, m.Values[i]); err != nil {
+					return nil, r, err
+				}
+			case m.Kind == invoicing.RowUnattributed:
+				cell.Name = "unattributed"
+			case i > 0:
+			case m.Kind == invoicing.RowOthers:
+				cell.Name = page.Number(int64(m.Groups)) + " more groups"
+			default:
+				cell.Name = "Total"
 			}
-			if err == nil {
-				row.Name, row.Link = cmp.Or(c.Name, c.ExternalID), b.base+"/customers/"+c.ID
-			}
+			row.Cells = append(row.Cells, cell)
 		}
 		rows = append(rows, row)
 	}
-	return rows, marginRow{MarginRow: report.Totals, Name: "Total", Losing: strings.HasPrefix(report.Totals.Margin, "-")}, nil
+	return rows, r, nil
 }
 
-// nameless names the group that has no name.
-func nameless(by string) string {
-	switch by {
-	case "product":
-		return "no subscription"
-	case "customer":
-		return "no customer"
-	default:
-		return "no " + by
+// cell is a value as people know it.
+func (p *parties) cell(ctx context.Context, by, value string) (marginCell, error) {
+	switch {
+	case value == metering.GroupUnknown:
+		return marginCell{Name: "not recorded"}, nil
+	case value == "" && (by == "product" || by == "period"):
+		return marginCell{Name: "no subscription"}, nil
+	case value == "":
+		return marginCell{Name: "no " + strings.TrimPrefix(by, "tag:")}, nil
 	}
+	name, path, err := value, "", error(nil)
+	switch by {
+	case "customer":
+		var c metering.Customer
+		if c, err = p.customer(ctx, value); err == nil {
+			name, path = nameOf(c), "/customers/"+c.ID
+		}
+	case "key":
+		var k metering.Key
+		if k, err = p.b.metering.Key(ctx, p.org, value); err == nil {
+			name, path = keyName(k), "/keys/"+k.ID
+		}
+	case "period":
+		name = strings.ReplaceAll(strings.ReplaceAll(value, "T00:00:00Z", ""), "/", " to ")
+	}
+	if err != nil && !errors.Is(err, metering.ErrNotFound) {
+		return marginCell{}, fmt.Errorf("name of a %s: %w", by, err)
+	}
+	if path != "" {
+		path = p.b.base + path
+	}
+	return marginCell{Name: cmp.Or(name, value), Link: path}, nil
+}
+
+// chosen are the filters as the page shows them.
+func (b *billingPages) chosen(ctx context.Context, q marginQuery) ([]marginFilter, error) {
+	names := b.parties(q.org)
+	out := make([]marginFilter, 0, len(q.Only))
+	for i, f := range q.Only {
+		cell, err := names.cell(ctx, f.By, f.Value)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, marginFilter{marginHead(f.By), cell.Name, q.link(slices.Delete(slices.Clone(q.Only), i, i+1), "", 0, 0)})
+	}
+	return out, nil
 }
 
 func (b *billingPages) showMargin(w http.ResponseWriter, r *http.Request) {
@@ -129,12 +163,18 @@ func (b *billingPages) showMargin(w http.ResponseWriter, r *http.Request) {
 		b.site.Fail(w, r, err)
 		return
 	}
-	data := marginPage{Period: q.period, By: q.by, Groups: invoicing.Dimensions(), Head: marginHead(q.by)}
-	if data.CSV, err = b.asFile(r, "/margin.csv"); err != nil {
+	data := marginPage{marginQuery: q}
+	for _, by := range q.By {
+		data.Heads = append(data.Heads, marginHead(by))
+	}
+	if data.Chosen, err = b.chosen(r.Context(), q); err == nil {
+		data.CSV, err = b.asFile(r, "/margin.csv")
+	}
+	if err != nil {
 		b.site.Fail(w, r, err)
 		return
 	}
-	rows, totals, err := b.margins(r.Context(), q, marginShown)
+	rows, report, err := b.margins(r.Context(), q)
 	switch {
 	case errors.Is(err, metering.ErrInvalid):
 		data.Fault = plain(err) // customers pay in several currencies
@@ -142,20 +182,27 @@ func (b *billingPages) showMargin(w http.ResponseWriter, r *http.Request) {
 		b.site.Fail(w, r, err)
 		return
 	default:
-		data.Rows, data.More = rows[:min(len(rows), marginShown)], max(0, len(rows)-marginShown)
+		last := len(rows) - 1
+		data.Rows, data.Totals, data.Tiles = rows[:last], rows[last], marginTiles(report.Totals, "")
+		data.Chart = marginChart(q, data.Rows)
 		if data.Stated, err = b.stated(r.Context(), q); err != nil {
 			b.site.Fail(w, r, err)
 			return
 		}
-		data.Totals, data.Tiles, data.Chart = totals, marginTiles(totals.MarginRow, ""), marginChart(q, rows)
+		if report.Outside != "0" {
+			data.Outside = report.Outside + " " + string(report.Totals.Currency)
+		}
 	}
 	b.site.Render(w, r, http.StatusOK, "billing-margin", data)
 }
 
 // stated says how what providers state of the calls of a period compares with what
-// the price book says.
+// the price book says; nothing of some calls alone.
 func (b *billingPages) stated(ctx context.Context, q marginQuery) (string, error) {
-	rows, err := b.metering.StatedCosts(ctx, metering.StatedQuery{Org: q.org, From: q.period.From, To: q.period.To})
+	if len(q.Only) > 0 {
+		return "", nil
+	}
+	rows, err := b.metering.StatedCosts(ctx, metering.StatedQuery{Org: q.org, From: q.Period.From, To: q.Period.To})
 	if err != nil {
 		return "", fmt.Errorf("stated costs: %w", err)
 	}
@@ -175,7 +222,8 @@ func marginHead(by string) string {
 		return "Label " + label
 	}
 	return map[string]string{
-		"customer": "Customer", "product": "Product", "day": "Day (UTC)", "hour": "Hour (UTC)", "model": "Model", "provider": "Provider", "key": "Key", "upstream": "Upstream", "run": "Run", "period": "Billing period",
+		"customer": "Customer", "product": "Product", "day": "Day (UTC)", "hour": "Hour (UTC)", "model": "Model", "provider": "Provider", "key": "Key",
+		"upstream": "Upstream", "run": "Run", "period": "Billing period",
 	}[by]
 }
 
@@ -215,85 +263,25 @@ func amountHTML(decimal string, currency billing.Currency) template.HTML {
 	return page.MoneyHTML(decimal, string(currency))
 }
 
-// marginChart draws days as lines and other groups as their margins.
-func marginChart(q marginQuery, rows []marginRow) *page.Chart {
-	chart := &page.Chart{Title: "Margin by " + q.by, Kind: page.Bars, Unit: page.UnitUSD, Axis: marginHead(q.by)}
-	if len(rows) == 0 || rows[0].Currency != billing.USD {
-		return chart
-	}
-	drawn := slices.Clone(rows[:min(len(rows), marginDrawn)])
-	value := func(name string, of func(marginRow) string) page.Series {
-		s := page.Series{Name: name}
-		for _, row := range drawn {
-			s.Values = append(s.Values, of(row))
-		}
-		return s
-	}
-	margin := func(r marginRow) string { return r.Margin }
-	if q.by == "day" {
-		drawn = daily(q.period, rows)
-		chart.Title, chart.Kind, chart.Partial = "Revenue, cost and margin per day", page.Lines, q.period.Running()
-		chart.Series = []page.Series{
-			value("Revenue", func(r marginRow) string { return r.Revenue }),
-			value("Cost", func(r marginRow) string { return r.Cost.String() }),
-			value("Margin", margin),
-		}
-		chart.Series[1].Slot, chart.Series[2].Slot = 1, 2
-	} else {
-		chart.Series = []page.Series{value("Margin", margin)}
-	}
-	losing := 0
-	for _, row := range rows {
-		if row.Losing {
-			losing++
-		}
-	}
-	for _, row := range drawn {
-		chart.Labels = append(chart.Labels, row.Name)
-	}
-	chart.Summary = fmt.Sprintf("%d of %d %ss cost more than earned.", losing, len(rows), q.by)
-	if len(drawn) < len(rows) && q.by != "day" {
-		chart.Summary += fmt.Sprintf(" Drawn are the %d with the lowest margin.", len(drawn))
-	}
-	return chart
-}
-
-// daily has a row for every day of the period that has begun: on those without
-// usage nothing was earned and nothing spent.
-func daily(p page.Period, rows []marginRow) []marginRow {
-	var out []marginRow
-	for _, day := range p.Buckets(page.Daily) {
-		name := page.BucketLabel(day, page.Daily)
-		i := slices.IndexFunc(rows, func(r marginRow) bool { return r.Group == name })
-		if i >= 0 {
-			out = append(out, rows[i])
-			continue
-		}
-		out = append(out, marginRow{Name: name, Group: name, MarginRow: invoicing.MarginRow{Currency: rows[0].Currency, Revenue: "0", Margin: "0"}})
-	}
-	return out
-}
-
 func (b *billingPages) exportMargin(w http.ResponseWriter, r *http.Request) {
 	q, err := b.marginQuery(r)
 	if err != nil {
 		b.site.Fail(w, r, err)
 		return
 	}
-	rows, totals, err := b.margins(r.Context(), q, exportWithin)
+	report, err := b.Biller.Margins(r.Context(), q.question(0))
 	if err != nil {
 		b.site.Fail(w, r, err)
 		return
 	}
-	out := make([][]string, 0, len(rows)+1)
-	for i, m := range append(rows, totals) {
-		group := m.Group
-		if i == len(rows) {
-			group = "total"
-		}
-		out = append(out, []string{
-			group, m.Name, string(m.Currency), m.Revenue, m.Cost.String(), m.Margin, m.Percent, strconv.FormatInt(m.Unpriced, 10), strconv.FormatBool(m.Open),
-		})
+	names := b.parties(q.org)
+	lines, err := report.Table(q.By, func(by, value string) (string, error) {
+		cell, err := names.cell(r.Context(), by, value)
+		return cell.Name, err
+	})
+	if err != nil {
+		b.site.Fail(w, r, err)
+		return
 	}
-	b.export(w, r, "margin-by-"+q.by+".csv", []string{q.by, "name", "currency", "revenue", "cost_usd", "margin", "margin_percent", "unpriced_calls", "estimate"}, out)
+	b.export(w, r, "margin-by-"+strings.ReplaceAll(strings.Join(q.By, "-"), ":", "-")+".csv", lines[0], lines[1:])
 }

@@ -1,9 +1,11 @@
 package console
 
 import (
+	"html"
 	"math/big"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"strings"
 	"testing"
 
@@ -30,7 +32,7 @@ func TestBillingPages_margin(t *testing.T) {
 	period := "?from=2026-01-01&to=2026-02-01"
 	d.open("/margin"+period+"&by=customer").wants("acme", "$20.01", "$16.00", "$4.01", "20.0 %", "estimate", "unpriced: 1")
 	page := d.open("/margin" + period + "&by=model")
-	page.wants("cheap", "dear", "$9.00", "-$5.00", "loses", "1 of 3 models cost more than earned")
+	page.wants("cheap", "dear", "$9.00", "-$5.00", "loses", "1 of 3 groups by model cost more than earned")
 	if body := page.body[strings.Index(page.body, "<caption>Margin by"):]; strings.Index(body, "dear") > strings.Index(body, "cheap") {
 		t.Error("what loses does not come first")
 	}
@@ -42,21 +44,86 @@ func TestBillingPages_margin(t *testing.T) {
 		sum, total := new(big.Rat), rows[len(rows)-1]
 		for _, row := range rows[:len(rows)-1] {
 			r, ok := new(big.Rat).SetString(row["margin"])
-			if !ok {
-				t.Fatalf("by %s: margin %q", by, row["margin"])
+			if !ok || row["row"] != "group" {
+				t.Fatalf("by %s: %v", by, row)
 			}
 			sum.Add(sum, r)
 		}
-		if want, ok := new(big.Rat).SetString(total["margin"]); !ok || want.Cmp(sum) != 0 || total[by] != "total" {
+		if want, ok := new(big.Rat).SetString(total["margin"]); !ok || want.Cmp(sum) != 0 || total["row"] != "total" {
 			t.Errorf("by %s: rows sum to %s, the total is %v", by, sum.FloatString(6), total)
 		}
-		if total["revenue"] != "20.01" || total["cost_usd"] != "16" || total["unpriced_calls"] != "1" || total["estimate"] != "true" {
+		if total["revenue"] != "20.01" || total["cost_usd"] != "16" || total["unpriced"] != "1" || total["estimated"] != "true" {
 			t.Errorf("by %s: the total is %v", by, total)
 		}
 	}
 	d.Move("2026-02-01T00:00:01Z")
 	d.Settle()
 	d.open("/margin"+period+"&by=customer").wants("closed periods, before rounding", "$20.01")
+}
+
+// TestBillingPages_marginOpen: a total is opened by dimensions, filters and the
+// rows themselves, down to the calls; its figures stay what they were.
+func TestBillingPages_marginOpen(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	d.Subscribe("2026-01-01T00:00:00Z")
+	tag := []metering.Tag{{Name: "team", Value: "a&b=c"}}
+	d.Call("2026-01-10T12:00:00Z", "dear", 1_000_000, func(e *metering.Event) {
+		e.Run, e.Tags, e.Cost = "r/1", tag, metering.Cost{Micros: 12_000_000}
+	})
+	d.Call("2026-01-11T23:10:00Z", "dear", 500_000, func(e *metering.Event) { e.Upstream = "eu" })
+	d.Call("2026-01-11T13:00:00Z", "cheap", 100_000, func(e *metering.Event) { e.Tags = tag })
+	period := "?from=2026-01-01&to=2026-02-01"
+	// link is where a row of that name leads, and follow goes there.
+	link := func(at answer, name, kind string) string {
+		t.Helper()
+		label := `aria-label="` + kind + " " + name + `"`
+		i := strings.Index(at.body, label)
+		if i < 0 {
+			t.Fatalf("there is no %s in\n%s", label, text(at.body))
+		}
+		path, _, _ := strings.Cut(at.body[strings.LastIndex(at.body[:i], `href="`)+len(`href="`):], `"`)
+		return strings.TrimPrefix(html.UnescapeString(path), "/console")
+	}
+	follow := func(at answer, name, kind string) answer {
+		t.Helper()
+		return d.open(link(at, name, kind))
+	}
+	start := d.open("/margin" + period + "&by=model&then=run&per=day")
+	start.wants("Margin by model and run and day", "dear", "r/1", "no run", "2026-01-10", "-$2.00", "2026-01-11", "cheap")
+	page := follow(start, "dear, r/1, 2026-01-10", "Open")
+	page.wants("Only Model dear ( any Model ) Run r/1 ( any Run )", "Margin by customer", "acme", "-$2.00", "$10.00")
+	page = follow(page, "acme", "Open")
+	page.wants("Customer acme ( any Customer )", "Margin by key", "-$2.00")
+	if strings.Contains(page.body, "cheap") {
+		t.Error("the rows of other groups are there")
+	}
+	page = follow(d.open("/margin"+period+"&by=day"), "2026-01-11", "Open")
+	page.wants("Margin by customer", "$6.00", "11 Jan 2026 00:00 to 12 Jan 2026 00:00")
+	if got, want := link(d.open("/margin"+period+"&by=model&then=day"), "dear, 2026-01-10", "Calls of"), "/events?from=2026-01-10T00%3A00%3A00Z&model=dear&to=2026-01-11T00%3A00%3A00Z"; got != want {
+		t.Errorf("calls are at %s, want %s", got, want)
+	}
+
+	labels := d.open("/margin" + period + "&by=customer&label=team")
+	labels.wants("Label team", "a&b=c", "no team")
+	page = follow(labels, "a&amp;b=c", "Open")
+	page.wants("Only Label team a&b=c ( any Label team )", "Margin by customer", "$11.00")
+	d.open("/margin"+period+"&by=model&only="+url.QueryEscape("tag:team=a&b=c")+"&where=model&is=cheap").wants("Only Label team a&b=c ( any Label team ) Model cheap", "$1.00")
+	d.open("/margin"+period+"&by=model&where=label&is=team%3Da%26b%3Dc&only=run%3D").wants("Run no run", "Label team a&b=c", "$1.00")
+	d.open("/margin"+period+"&by=model&only=run").wants("Run not recorded", "Nothing passes the filters")
+	d.open("/margin"+period+"&by=model&where=customer&is=acme").wants("Customer acme", "$16.00")
+	for _, query := range []string{"&by=day&per=hour", "&only=day%3D1", "&only=colour%3Dred", "&only=model"} {
+		if a := d.do(httptest.NewRequest(http.MethodGet, "/console/margin"+period+query, nil)); a.status != http.StatusBadRequest {
+			t.Errorf("%s: %d", query, a.status)
+		}
+	}
+	rows := d.file("/margin.csv" + period + "&by=customer&then=run&only=" + url.QueryEscape("model=dear"))
+	if len(rows) != 3 || rows[0]["customer_name"] != "acme" || rows[0]["run"] != "r/1" || rows[0]["margin"] != "-2" || rows[2]["revenue"] != "15" {
+		t.Errorf("the file has %v", rows)
+	}
+	d.Use("2026-01-12T00:00:00Z", "1000") // reported: no call
+	d.open("/margin"+period+"&by=model").wants("unattributed", "$16.01")
+	d.open("/margin" + period + "&by=customer&only=" + url.QueryEscape("model=dear")).wants("16.01 USD more were earned of which nobody can tell")
 }
 
 // TestBillingPages_currencies: what cannot be added up is said, and takes

@@ -30,6 +30,7 @@ type billingPages struct {
 // billingMetering is what the billing pages read of the metering store.
 type billingMetering interface {
 	Customer(ctx context.Context, org, ref string) (metering.Customer, error)
+	Key(ctx context.Context, org, id string) (metering.Key, error)
 	Meters(ctx context.Context, org string, limit int, cursor string) ([]metering.Meter, string, error)
 	Journals(ctx context.Context) ([]metering.JournalInfo, error)
 	StatedCosts(ctx context.Context, q metering.StatedQuery) ([]metering.StatedRow, error)

@@ -140,6 +140,28 @@ test("a month passes: the invoice opens down to its calls and is proven", async 
   });
 });
 
+test("a margin opens into what makes it", async () => {
+  await light.step("margins", async () => {
+    const page = await light.at(`/console/margin?by=model&${month}`);
+    await page.selectOption("main select[name=then]", "key");
+    await light.follow(page.getByRole("button", {name: "Show"}).last());
+    assert.match(await page.textContent("#margins caption"), /by model and key/);
+    const row = page.locator("#margins tbody tr").first();
+    const figures = (await row.locator("td.n data").evaluateAll((cells) => cells.map((c) => c.value))).join();
+    assert.ok(figures.length > 0);
+    await light.follow(row.getByRole("link", {name: /^Open /}));
+    assert.match(await page.textContent("#margins caption"), /by customer/);
+    const total = (await page.locator("#margins tfoot td.n data").evaluateAll((cells) => cells.map((c) => c.value))).join();
+    assert.equal(total, figures, "a row that is opened has the same figures");
+    await light.accessible("the opened margin");
+    const file = await (await light.context.request.get(new URL(await page.getByRole("link", {name: /^CSV/}).getAttribute("href"), env.CONSOLE).href)).text();
+    assert.match(file, /^row,customer,customer_name,unknown,groups,requests,cost_usd/);
+    await light.follow(page.getByRole("link", {name: "any Model"}));
+    assert.ok((await page.locator("#margins tbody tr").count()) > 0);
+    light.unharmed("margins");
+  });
+});
+
 test("every page, light, dark, narrow and without script", async () => {
   await light.at("/console/");
   const nav = await light.page.$$eval("nav.rail a", (as) => as.map((a) => a.getAttribute("href")));
@@ -158,7 +180,7 @@ test("every page, light, dark, narrow and without script", async () => {
     light.unharmed(from);
   }
   for (const path of [
-    `/console/?${month}`, `/console/usage?group=model&${month}`, `/console/margin?by=day&${month}`, `/console/margin?by=model&${month}`,
+    `/console/?${month}`, `/console/usage?group=model&${month}`, `/console/margin?by=day&${month}`, `/console/margin?by=model&then=run&only=provider%3Dopenai&${month}`,
     `/console/customers/demo?${month}`, `/console/events?${month}`, "/console/invoices?state=paid", "/console/events?outcome=failed",
   ]) await look(path);
 });
