@@ -4,6 +4,7 @@ import (
 	"encoding/csv"
 	"encoding/json"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -53,6 +54,7 @@ func TestMargin_csv(t *testing.T) {
 	t.Parallel()
 	s := newServer(t)
 	s.twoCustomers()
+	s.use("acme", "", "500") // reported, and no call: what acme's calls have earned is not known
 	for _, path := range []string{
 		"margin?by=customer", "margin?by=run,customer", "margin?by=tag:team", "margin?by=model&customer=acme", "margin?by=upstream&without=run", "margin?by=day,model&top=1",
 		"margin?by=model&unknown=run", "cost?by=tag:team,model", "cost?by=product", "cost?by=customer&tag=team%3D%3D1%2B1%2C%22x%22",
@@ -119,6 +121,11 @@ func table(a api.MarginAnswer, costs bool) [][]string {
 		}
 		out = append(out, line)
 	}
+	if !costs && a.Outside != "0" {
+		line := make([]string, len(out[0]))
+		line[0], line[slices.Index(out[0], "currency")], line[slices.Index(out[0], "revenue")] = "outside", "USD", a.Outside
+		out = append(out, line)
+	}
 	return out
 }
 
@@ -147,6 +154,13 @@ func TestMargin_open(t *testing.T) {
 	}
 	if a := ask(api.MarginOptions{By: "model", Without: "run,tag:team", Product: "LLM usage of globex"}); a.Totals.Requests != 1 || a.Totals.Unpriced != 1 || a.Totals.Revenue != "0.01" || !a.Totals.Estimated {
 		t.Errorf("without a run: %+v", a.Totals)
+	}
+	products, err := s.client.Products(t.Context(), api.ListOptions{})
+	s.must("products", err)
+	for _, p := range products.Items {
+		if a := ask(api.MarginOptions{By: "product", Product: p.ID}); len(a.Rows) != 1 || *a.Rows[0].Groups[0].Value != p.Name || *a.Filters[0].Value != p.Name {
+			t.Errorf("of the product %s: %+v", p.Name, a)
+		}
 	}
 	if a := ask(api.MarginOptions{Unknown: "run"}); a.Totals.Requests != 0 || a.Totals.Revenue != "0" {
 		t.Errorf("of which the run is not known: %+v", a.Totals)

@@ -103,6 +103,14 @@ func TestBillingPages_marginOpen(t *testing.T) {
 	if got, want := link(d.open("/margin"+period+"&by=model&then=day"), "dear, 2026-01-10", "Calls of"), "/events?from=2026-01-10T00%3A00%3A00Z&model=dear&to=2026-01-11T00%3A00%3A00Z"; got != want {
 		t.Errorf("calls are at %s, want %s", got, want)
 	}
+	if strings.Contains(d.open("/margin"+period+"&by=model&then=key").body, `aria-label="Calls of`) {
+		t.Error("calls without a key cannot be listed")
+	}
+	part := link(d.open("/margin?from=2026-01-11T13:30:00Z&to=2026-01-12T12:00:00Z&by=day"), "2026-01-11", "Open")
+	if from, to := "from=2026-01-11T13%3A30%3A00Z", "to=2026-01-12T00%3A00%3A00Z"; !strings.Contains(part, from) || !strings.Contains(part, to) {
+		t.Errorf("a part of a day leads to %s, want %s and %s", part, from, to)
+	}
+	follow(d.open("/margin"+period+"&by=model&only=model%3Ddear"), "dear", "Open").wants("Only Model dear ( any Model )", "$15.00")
 
 	labels := d.open("/margin" + period + "&by=customer&label=team")
 	labels.wants("Label team", "a&b=c", "no team")
