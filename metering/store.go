@@ -113,6 +113,12 @@ type UsageRow struct {
 	UsageTotals
 }
 
+// MeasuredRow is the quantity of a meter that one group of events has.
+type MeasuredRow struct {
+	Group    map[string]string `json:"group"` // as of a UsageRow
+	Quantity Number            `json:"quantity"`
+}
+
 // UsageTotals are sums over events. Classes are disjoint; InputTokens and
 // OutputTokens are inclusive, as providers count.
 type UsageTotals struct {

@@ -31,9 +31,9 @@ type portion struct {
 }
 
 // portions divides the quantity of the part of an accrual that was asked for
-// among the calls that only keeps, by groups. ok is false where that is not known:
-// where the meter adds up something that is not known by these groups, or counts
-// what is no call.
+// among the events that only keeps, by groups: by sums of calls where they show
+// what the meter has counted, else by reading the events. ok is false where that is
+// not known: of meters that do not add up, or where there are too many events.
 func (t *attribution) portions(ctx context.Context, a accrual, n metering.Number, by []string, only []metering.UsageFilter) (out []portion, ok bool, err error) {
 	m, known := t.meters[a.meter]
 	if !known {
@@ -49,10 +49,42 @@ func (t *attribution) portions(ctx context.Context, a accrual, n metering.Number
 			}
 		}
 	}
-	if len(only) == 0 && len(by) == 1 {
-		return t.overTime(ctx, m, a, n, by[0])
+	if m.Aggregate.Func != metering.AggregateSum && m.Aggregate.Func != metering.AggregateCount {
+		return nil, false, nil
 	}
-	return nil, false, nil
+	if len(only) == 0 && len(by) == 1 {
+		if out, ok, err := t.overTime(ctx, m, a, n, by[0]); ok || err != nil {
+			return out, ok, err
+		}
+	}
+	return t.measured(ctx, m, a, n, by, only)
+}
+
+// maxEvents bounds the events of a customer that are read for one price in one
+// period: about a second.
+const maxEvents = 20_000
+
+// measured divides the quantity of a meter by reading what it has counted.
+func (t *attribution) measured(ctx context.Context, m metering.Meter, a accrual, n metering.Number, by []string, only []metering.UsageFilter) ([]portion, bool, error) {
+	q := metering.UsageQuery{Org: t.org, Customer: a.customer, From: a.part.Start, To: a.part.End, By: slices.Clone(by), Zone: t.zone}
+	for _, f := range only {
+		if !slices.Contains(q.By, f.By) {
+			q.By = append(q.By, f.By)
+		}
+	}
+	rows, ok, err := t.usage.Measured(ctx, q, m, maxEvents)
+	if !ok || err != nil {
+		return nil, false, err
+	}
+	var sum metering.Number
+	var out []portion
+	for _, r := range rows {
+		sum = sum.Add(r.Quantity)
+		if !slices.ContainsFunc(only, func(f metering.UsageFilter) bool { return r.Group[f.By] != f.Value }) {
+			out = append(out, portion{r.Group, r.Quantity})
+		}
+	}
+	return out, sum.Compare(n) == 0, nil
 }
 
 // ways are the filters of a meter to try in turn. Sums by hour do not have the
@@ -116,12 +148,11 @@ func (t *attribution) rows(ctx context.Context, a accrual, by []string, only []m
 // month has fewer hours.
 const maxIntervals = 1000
 
-// overTime divides the quantity of any meter that adds up by day or hour, by which
+// overTime divides the quantity of a meter that adds up by day or hour, by which
 // meters are kept themselves.
 func (t *attribution) overTime(ctx context.Context, m metering.Meter, a accrual, n metering.Number, by string) (out []portion, ok bool, err error) {
 	length := map[string]time.Duration{"day": 24 * time.Hour, "hour": time.Hour}[by]
-	adds := m.Aggregate.Func == metering.AggregateSum || m.Aggregate.Func == metering.AggregateCount
-	if !adds || length == 0 || time.Duration(a.part.End-a.part.Start)*time.Microsecond > maxIntervals*length {
+	if length == 0 || time.Duration(a.part.End-a.part.Start)*time.Microsecond > maxIntervals*length {
 		return nil, false, nil
 	}
 	q := metering.QuantityQuery{Org: t.org, Meter: a.meter, Customer: a.customer, From: a.part.Start, To: a.part.End, Interval: by, Zone: t.zone, Live: true}

@@ -1,7 +1,9 @@
 package sqlstore_test
 
 import (
+	"errors"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -65,5 +67,81 @@ func testRuns(t *testing.T, s *sqlstore.Store) {
 		if d := cmp.Diff(c.want, c.got); d != "" {
 			t.Errorf("(-want +got):\n%s", d)
 		}
+	}
+}
+
+// TestMeasured: the parts of what a meter measures are what its events say, by
+// groups that sums have and have not, and are not told of too many events.
+func TestMeasured(t *testing.T) {
+	t.Parallel()
+	for name, url := range engines() {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			testMeasured(t, open(t, url(t)))
+		})
+	}
+}
+
+func testMeasured(t *testing.T, s *sqlstore.Store) {
+	var events []*metering.Event
+	for i := range 40 {
+		e := event(t, uint64(i))
+		e.Journal, e.FactSeq, e.At = "", 0, e.At+metering.Micros(i)*1_700_000_000
+		e.Model, e.Run, e.Test = []string{"m", "n"}[i%2], []string{"", "r", "s"}[i%3], i%7 == 0
+		e.Tags = []metering.Tag{{Name: "team", Value: []string{"red", "blue"}[i%4/2]}}
+		e.Usage.Quantities = []metering.Quantity{{Name: "images", Amount: metering.Number{Units: int64(i % 5), Picos: 1}}}
+		if i%6 == 0 {
+			e.Name = "other"
+		}
+		events = append(events, e)
+	}
+	if _, err := s.Ingest(t.Context(), metering.DefaultOrg, events); err != nil {
+		t.Fatal(err)
+	}
+	m := metering.Meter{
+		Org: metering.DefaultOrg, Aggregate: metering.Aggregate{Func: metering.AggregateSum, Property: "images"},
+		Filter: metering.Filter{Conjunction: metering.And, Clauses: []metering.Clause{{Property: "name", Operator: metering.OpEq, Value: metering.StringValue(metering.EventLLM)}}},
+	}
+	q := metering.UsageQuery{Org: metering.DefaultOrg, Customer: "a", From: events[3].At, To: events[35].At, By: []string{"run", "tag:team", "hour"}, Only: []metering.UsageFilter{{By: "model", Value: "m"}, {By: "tag:team", Value: "red"}}}
+	want := make(map[string]metering.Number)
+	for i, e := range events {
+		if i < 3 || i >= 35 || e.Test || e.Name != metering.EventLLM || e.Model != "m" || e.Tags[0].Value != "red" {
+			continue
+		}
+		name := e.Run + " red " + e.At.Hour().Time().Format(time.RFC3339)
+		want[name] = want[name].Add(e.Usage.Quantities[0].Amount)
+	}
+	rows, ok, err := s.Measured(t.Context(), q, m, 100)
+	if err != nil || !ok {
+		t.Fatal(ok, err)
+	}
+	got := make(map[string]metering.Number)
+	for _, r := range rows {
+		got[r.Group["run"]+" "+r.Group["tag:team"]+" "+r.Group["hour"]] = r.Quantity
+	}
+	if d := cmp.Diff(want, got); d != "" || len(want) < 4 {
+		t.Errorf("parts (-events +measured):\n%s", d)
+	}
+	m.Aggregate = metering.Aggregate{Func: metering.AggregateCount}
+	q.Only, q.By = nil, nil
+	counted := 0
+	for i, e := range events {
+		if i >= 3 && i < 35 && !e.Test && e.Name == metering.EventLLM {
+			counted++
+		}
+	}
+	if rows, ok, err := s.Measured(t.Context(), q, m, 100); err != nil || !ok || len(rows) != 1 || rows[0].Quantity != metering.NumberOf(int64(counted)) {
+		t.Errorf("counted %v, %v, %v; want %d", rows, ok, err, counted)
+	}
+	if rows, ok, err := s.Measured(t.Context(), q, m, 10); ok || err != nil || rows != nil {
+		t.Errorf("of more events than are read: %v, %v, %v", rows, ok, err)
+	}
+	m.Aggregate = metering.Aggregate{Func: metering.AggregateMax, Property: "images"}
+	if _, _, err := s.Measured(t.Context(), q, m, 100); !errors.Is(err, metering.ErrInvalid) {
+		t.Errorf("parts of a greatest: %v", err)
+	}
+	q.By = []string{"nothing"}
+	if _, _, err := s.Measured(t.Context(), q, metering.Meter{Aggregate: metering.Aggregate{Func: metering.AggregateCount}}, 100); !errors.Is(err, metering.ErrInvalid) {
+		t.Errorf("by nothing known: %v", err)
 	}
 }

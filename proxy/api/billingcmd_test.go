@@ -222,8 +222,14 @@ func TestUsageCharges(t *testing.T) {
 		}
 		return text(u.Totals.Charge, u.Totals.Currency), text(u.Rows[0].Charge, u.Rows[0].Currency)
 	}
-	if total, row := charge(api.UsageOptions{Customer: "acme", By: "tag:team"}); total != "0.015 USD" || row != "null USD" {
+	if total, row := charge(api.UsageOptions{Customer: "acme", By: "tag:team"}); total != "0.015 USD" || row != "0.015 USD" {
 		t.Errorf("by tag: total %s, row %s", total, row)
+	}
+	s.subscribed("globex")
+	s.peak("globex")
+	s.use("globex", "", "1000")
+	if total, row := charge(api.UsageOptions{Customer: "globex", By: "tag:team"}); total != "0.035 USD" || row != "null USD" {
+		t.Errorf("of what has no parts: total %s, row %s", total, row)
 	}
 	if total, _ := charge(api.UsageOptions{To: "2026-01-01"}); total != "0 USD" {
 		t.Errorf("before everything: %s", total)

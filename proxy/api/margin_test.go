@@ -48,13 +48,23 @@ func (s *server) twoCustomers() {
 	s.called("globex", func(e *metering.Event) { e.Test = true })
 }
 
+// peak lets a customer pay for the largest of its calls, which earns 0.025 USD and
+// has no parts.
+func (s *server) peak(customer string) {
+	s.t.Helper()
+	_, err := s.client.CreateMeter(s.t.Context(), api.NewMeter{Name: "peak", Aggregation: metering.Aggregate{Func: metering.AggregateMax, Property: "totalTokens"}})
+	s.must("create meter", err)
+	_, err = s.client.AddPrice(s.t.Context(), "LLM usage of "+customer, api.NewPrice{Meter: "peak", Amount: "0.025", Per: 1000, Currency: "USD"})
+	s.must("add price", err)
+}
+
 // TestMargin_csv: the table has what the JSON has, whatever is asked for, and no
 // cell is a formula.
 func TestMargin_csv(t *testing.T) {
 	t.Parallel()
 	s := newServer(t)
 	s.twoCustomers()
-	s.use("acme", "", "500") // reported, and no call: what acme's calls have earned is not known
+	s.peak("acme")
 	for _, path := range []string{
 		"margin?by=customer", "margin?by=run,customer", "margin?by=tag:team", "margin?by=model&customer=acme", "margin?by=upstream&without=run", "margin?by=day,model&top=1",
 		"margin?by=model&unknown=run", "cost?by=tag:team,model", "cost?by=product", "cost?by=customer&tag=team%3D%3D1%2B1%2C%22x%22",
@@ -247,7 +257,7 @@ func TestMarginCommands(t *testing.T) {
 			t.Errorf("weir %s: exit %d, want %d: %s%s", command, status, want, out, errs)
 		}
 	}
-	s.use("acme", "", "500") // reported: no call
+	s.peak("acme")
 	s.says("margin --by model", "unattributed 0.025 USD 0")
 	s.says("margin --by customer --model m", "0.025 USD more were earned of which nobody can tell")
 	s.says("margin --by customer --model m --csv", "outside,,,,,,,,USD,0.025,,,")

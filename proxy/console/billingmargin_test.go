@@ -130,8 +130,16 @@ func TestBillingPages_marginOpen(t *testing.T) {
 		t.Errorf("the file has %v", rows)
 	}
 	d.Use("2026-01-12T00:00:00Z", "1000") // reported: no call
-	d.open("/margin"+period+"&by=model").wants("unattributed", "$16.01")
-	d.open("/margin" + period + "&by=customer&only=" + url.QueryEscape("model=dear")).wants("16.01 USD more were earned of which nobody can tell")
+	d.open("/margin"+period+"&by=model").wants("no model", "$0.01", "$16.01")
+	peak, err := d.Usage.CreateMeter(d.Context(), metering.Meter{
+		Org: metering.DefaultOrg, Name: "peak", Filter: metering.Filter{Conjunction: metering.And}, Aggregate: metering.Aggregate{Func: metering.AggregateMax, Property: "totalTokens"}, Created: d.At(),
+	})
+	d.Must(err)
+	most := d.Price("1", 1_000_000)
+	most.Meter = peak.ID
+	d.Contract(d.Product("Peak", []billing.Price{most}), "2026-01-01T00:00:00Z")
+	d.open("/margin"+period+"&by=model").wants("unattributed", "$1.00", "$17.01")
+	d.open("/margin"+period+"&by=customer&only="+url.QueryEscape("model=dear")).wants("1 USD more were earned of which nobody can tell", "$15.00")
 }
 
 // TestBillingPages_currencies: what cannot be added up is said, and takes
