@@ -75,11 +75,13 @@ func (s *Server) linkOf(a metering.Alert) string {
 			return Base + "/events?model=" + url.QueryEscape(model)
 		}
 	case metering.AlertNegativeMargin:
-		if id, ok := strings.CutPrefix(a.Subject, "customer:"); ok {
-			return Base + "/customers/" + url.PathEscape(id)
-		}
-		if s.opts.Billing != nil {
-			return Base + "/margin?by=model"
+		by, of, _ := strings.Cut(a.Subject, ":")
+		switch {
+		case s.opts.Billing == nil && by == "customer":
+			return Base + "/customers/" + url.PathEscape(of)
+		case s.opts.Billing != nil:
+			then := map[string]string{"customer": "model", "model": "customer"}[by]
+			return Base + "/margin?by=" + then + "&only=" + url.QueryEscape(by+"="+of)
 		}
 	}
 	return ""

@@ -230,5 +230,28 @@ func TestBillingPages_marginStated(t *testing.T) {
 			e.Cost, e.Usage.StatedCost = metering.Cost{Micros: 2_000_000}, &metering.StatedCost{Amount: cost, Unit: "usd"}
 		})
 	}
+	if body := d.open("/margin" + period + "&only=model%3Ddear").body; strings.Contains(body, "the provider states") {
+		t.Error("what is stated of all calls is beside some of them")
+	}
 	d.open("/margin" + period).wants("Of 2 calls the provider states a cost that the price book has too: $17 stated, $4 by the book; 1 of them differ")
+}
+
+// TestAlertOfMargin: an alert of a low margin leads to what makes it.
+func TestAlertOfMargin(t *testing.T) {
+	t.Parallel()
+	d := margins(t)
+	s := &Server{opts: Options{Billing: &Billing{}}}
+	for subject, want := range map[string][]string{
+		"model:dear":                {"Only Model dear ( any Model )", "Margin by customer", "acme", "-$5.00"},
+		"customer:" + d.Customer.ID: {"Only Customer acme ( any Customer )", "Margin by model", "dear", "-$5.00"},
+	} {
+		link, ok := strings.CutPrefix(s.linkOf(metering.Alert{Kind: metering.AlertNegativeMargin, Subject: subject}), Base)
+		if !ok {
+			t.Fatalf("%s leads nowhere", subject)
+		}
+		d.open(link + "&from=2026-01-01&to=2026-02-01").wants(want...)
+	}
+	if got := new(Server).linkOf(metering.Alert{Kind: metering.AlertNegativeMargin, Subject: "customer:c1"}); got != Base+"/customers/c1" {
+		t.Errorf("where nobody is billed: %s", got)
+	}
 }
