@@ -18,10 +18,11 @@ type attribution struct {
 	zone   *time.Location
 	meters map[string]metering.Meter
 	read   map[string][]metering.UsageRow
+	left   int // events that may still be read
 }
 
 func (b *Biller) attribution(org string, zone *time.Location) *attribution {
-	return &attribution{usage: b.usage, org: org, zone: zone, meters: make(map[string]metering.Meter), read: make(map[string][]metering.UsageRow)}
+	return &attribution{usage: b.usage, org: org, zone: zone, meters: make(map[string]metering.Meter), read: make(map[string][]metering.UsageRow), left: maxAllEvents}
 }
 
 // portion is how much of a quantity a group has.
@@ -30,21 +31,29 @@ type portion struct {
 	quantity metering.Number
 }
 
-// portions divides the quantity of the part of an accrual that was asked for
-// among the events that only keeps, by groups: by sums of calls where they show
+// sharing is what has to be divided: the quantity of the part of an accrual that was
+// asked for, among the events that only keeps, by groups.
+type sharing struct {
+	accrual
+	asked metering.Number // the quantity of that part
+	by    []string
+	only  []metering.UsageFilter
+}
+
+// portions divides a quantity: by sums of calls where they show
 // what the meter has counted, else by reading the events. ok is false where that is
 // not known: of meters that do not add up, or where there are too many events.
-func (t *attribution) portions(ctx context.Context, a accrual, n metering.Number, by []string, only []metering.UsageFilter) (out []portion, ok bool, err error) {
-	m, known := t.meters[a.meter]
+func (t *attribution) portions(ctx context.Context, x sharing) (out []portion, ok bool, err error) {
+	m, known := t.meters[x.meter]
 	if !known {
-		if m, err = t.usage.Meter(ctx, t.org, a.meter); err != nil {
+		if m, err = t.usage.Meter(ctx, t.org, x.meter); err != nil {
 			return nil, false, err
 		}
-		t.meters[a.meter] = m
+		t.meters[x.meter] = m
 	}
 	if read, counts, ok := derivable(m); ok {
-		for _, counted := range ways(counts, by, only) {
-			if out, ok, err := t.derived(ctx, a, n, by, only, counted, read); ok || err != nil {
+		for _, counted := range ways(counts, x.by, x.only) {
+			if out, ok, err := t.derived(ctx, x, counted, read); ok || err != nil {
 				return out, ok, err
 			}
 		}
@@ -52,39 +61,44 @@ func (t *attribution) portions(ctx context.Context, a accrual, n metering.Number
 	if m.Aggregate.Func != metering.AggregateSum && m.Aggregate.Func != metering.AggregateCount {
 		return nil, false, nil
 	}
-	if len(only) == 0 && len(by) == 1 {
-		if out, ok, err := t.overTime(ctx, m, a, n, by[0]); ok || err != nil {
+	if len(x.only) == 0 && len(x.by) == 1 {
+		if out, ok, err := t.overTime(ctx, m, x, x.by[0]); ok || err != nil {
 			return out, ok, err
 		}
 	}
-	return t.measured(ctx, m, a, n, by, only)
+	return t.measured(ctx, m, x)
 }
 
-// maxEvents bounds the events of a customer that are read for one price in one
-// period: about a second.
-const maxEvents = 20_000
+// Bounds of the events that are read: for one price of a customer in one period,
+// which takes about a second, and for one question.
+const (
+	maxEvents    = 20_000
+	maxAllEvents = 200_000
+)
 
 // measured divides the quantity of a meter by reading what it has counted.
-func (t *attribution) measured(ctx context.Context, m metering.Meter, a accrual, n metering.Number, by []string, only []metering.UsageFilter) ([]portion, bool, error) {
-	q := metering.UsageQuery{Org: t.org, Customer: a.customer, From: a.part.Start, To: a.part.End, By: slices.Clone(by), Zone: t.zone}
-	for _, f := range only {
+func (t *attribution) measured(ctx context.Context, m metering.Meter, x sharing) ([]portion, bool, error) {
+	q := metering.UsageQuery{Org: t.org, Customer: x.customer, From: x.part.Start, To: x.part.End, By: slices.Clone(x.by), Zone: t.zone}
+	for _, f := range x.only {
 		if !slices.Contains(q.By, f.By) {
 			q.By = append(q.By, f.By)
 		}
 	}
-	rows, ok, err := t.usage.Measured(ctx, q, m, maxEvents)
-	if !ok || err != nil {
+	most := min(maxEvents, t.left)
+	rows, events, err := t.usage.Measured(ctx, q, m, most)
+	t.left = max(0, t.left-events)
+	if err != nil || events > most {
 		return nil, false, err
 	}
 	var sum metering.Number
 	var out []portion
 	for _, r := range rows {
 		sum = sum.Add(r.Quantity)
-		if !slices.ContainsFunc(only, func(f metering.UsageFilter) bool { return r.Group[f.By] != f.Value }) {
+		if !slices.ContainsFunc(x.only, func(f metering.UsageFilter) bool { return r.Group[f.By] != f.Value }) {
 			out = append(out, portion{r.Group, r.Quantity})
 		}
 	}
-	return out, sum.Compare(n) == 0, nil
+	return out, sum.Compare(x.asked) == 0, nil
 }
 
 // ways are the filters of a meter to try in turn. Sums by hour do not have the
@@ -101,14 +115,14 @@ func ways(counts []metering.UsageFilter, by []string, only []metering.UsageFilte
 
 // derived reads portions off sums of calls, if they are all that the meter has
 // counted.
-func (t *attribution) derived(ctx context.Context, a accrual, n metering.Number, by []string, only, counted []metering.UsageFilter, read reading) ([]portion, bool, error) {
-	rows, err := t.rows(ctx, a, by, slices.Concat(only, counted))
+func (t *attribution) derived(ctx context.Context, x sharing, counted []metering.UsageFilter, read reading) ([]portion, bool, error) {
+	rows, err := t.rows(ctx, x.accrual, x.by, slices.Concat(x.only, counted))
 	if err != nil {
 		return nil, false, err
 	}
 	all := rows
-	if len(only) > 0 {
-		if all, err = t.rows(ctx, a, nil, counted); err != nil {
+	if len(x.only) > 0 {
+		if all, err = t.rows(ctx, x.accrual, nil, counted); err != nil {
 			return nil, false, err
 		}
 	}
@@ -116,7 +130,7 @@ func (t *attribution) derived(ctx context.Context, a accrual, n metering.Number,
 	for _, r := range all {
 		sum = sum.Add(read(r.UsageTotals))
 	}
-	if sum.Compare(n) != 0 {
+	if sum.Compare(x.asked) != 0 {
 		return nil, false, nil // something counts that is no such call
 	}
 	out := make([]portion, 0, len(rows))
@@ -150,12 +164,12 @@ const maxIntervals = 1000
 
 // overTime divides the quantity of a meter that adds up by day or hour, by which
 // meters are kept themselves.
-func (t *attribution) overTime(ctx context.Context, m metering.Meter, a accrual, n metering.Number, by string) (out []portion, ok bool, err error) {
+func (t *attribution) overTime(ctx context.Context, m metering.Meter, x sharing, by string) (out []portion, ok bool, err error) {
 	length := map[string]time.Duration{"day": 24 * time.Hour, "hour": time.Hour}[by]
-	if length == 0 || time.Duration(a.part.End-a.part.Start)*time.Microsecond > maxIntervals*length {
+	if length == 0 || time.Duration(x.part.End-x.part.Start)*time.Microsecond > maxIntervals*length {
 		return nil, false, nil
 	}
-	q := metering.QuantityQuery{Org: t.org, Meter: a.meter, Customer: a.customer, From: a.part.Start, To: a.part.End, Interval: by, Zone: t.zone, Live: true}
+	q := metering.QuantityQuery{Org: t.org, Meter: m.ID, Customer: x.customer, From: x.part.Start, To: x.part.End, Interval: by, Zone: t.zone, Live: true}
 	if q.Zone == nil || by == "hour" {
 		q.Zone = time.UTC
 	}
@@ -183,7 +197,7 @@ func (t *attribution) overTime(ctx context.Context, m metering.Meter, a accrual,
 		}
 		out = append(out, portion{map[string]string{by: name}, quantity})
 	}
-	return out, sum.Compare(n) == 0, nil
+	return out, sum.Compare(x.asked) == 0, nil
 }
 
 // reading is what sums of usage say of the quantity of a meter.

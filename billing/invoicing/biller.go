@@ -28,8 +28,9 @@ type Usage interface {
 	Meters(ctx context.Context, org string, limit int, cursor string) ([]metering.Meter, string, error)
 	Events(ctx context.Context, q metering.EventQuery) ([]*metering.Event, string, error)
 	Usage(ctx context.Context, q metering.UsageQuery) ([]metering.UsageRow, metering.UsageTotals, error)
-	// Measured adds up what a meter measures by groups, of at most so many events.
-	Measured(ctx context.Context, q metering.UsageQuery, m metering.Meter, most int) (rows []metering.MeasuredRow, ok bool, err error)
+	// Measured adds up what a meter measures by groups, and says how many events it
+	// has read; more than most: there are no rows.
+	Measured(ctx context.Context, q metering.UsageQuery, m metering.Meter, most int) (rows []metering.MeasuredRow, events int, err error)
 }
 
 // Biller reads contracts and usage and computes what is owed. It writes nothing

@@ -76,7 +76,7 @@ func (b *Biller) Charges(ctx context.Context, org string, q metering.UsageQuery,
 
 // share adds what each group has of an accrual; false if that is not known.
 func share(ctx context.Context, calls *attribution, q metering.UsageQuery, a accrual, part metering.Number, into map[string]*big.Rat) (bool, error) {
-	portions, ok, err := calls.portions(ctx, a, part, q.By, nil)
+	portions, ok, err := calls.portions(ctx, sharing{a, part, q.By, nil})
 	if !ok || err != nil {
 		return false, err
 	}

@@ -231,7 +231,7 @@ func (m *margins) earn(ctx context.Context, calls *attribution, a accrual, n met
 		m.group(RowGroup, m.values(of)).billed = true
 		return nil
 	}
-	portions, ok, err := calls.portions(ctx, a, n, m.calls, m.only)
+	portions, ok, err := calls.portions(ctx, sharing{a, n, m.calls, m.only})
 	switch {
 	case err != nil:
 		return err

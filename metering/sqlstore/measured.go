@@ -16,13 +16,13 @@ import (
 
 // Measured adds up what a meter of sums or numbers measures by groups, of events
 // that no test key made, by reading every one of them: for what there are no sums
-// of. ok is false, and nothing is known, where there are more than most.
-func (s *Store) Measured(ctx context.Context, q metering.UsageQuery, m metering.Meter, most int) (rows []metering.MeasuredRow, ok bool, err error) {
+// of. events is how many were read: if that is more than most, there are no rows.
+func (s *Store) Measured(ctx context.Context, q metering.UsageQuery, m metering.Meter, most int) (rows []metering.MeasuredRow, events int, err error) {
 	if m.Aggregate.Func != metering.AggregateSum && m.Aggregate.Func != metering.AggregateCount {
-		return nil, false, fmt.Errorf("a meter of %s has no parts: %w", m.Aggregate.Func, metering.ErrInvalid)
+		return nil, 0, fmt.Errorf("a meter of %s has no parts: %w", m.Aggregate.Func, metering.ErrInvalid)
 	}
 	if err := checkGroups(q); err != nil {
-		return nil, false, err
+		return nil, 0, err
 	}
 	x := &measuring{tally: tally{s: s, query: q, zone: q.Zone}, meter: &m, parts: make(map[string]*part)}
 	if x.zone == nil {
@@ -39,10 +39,10 @@ func (s *Store) Measured(ctx context.Context, q metering.UsageQuery, m metering.
 		return on.Each(ctx, x.scan, query+c.Where()+" LIMIT "+strconv.Itoa(most+1), c.Args...)
 	})
 	if err != nil || x.events > most {
-		return nil, false, err
+		return nil, x.events, err
 	}
 	rows, err = x.rows()
-	return rows, true, err
+	return rows, x.events, err
 }
 
 // measuring is a quantity being added up by groups.
