@@ -9,13 +9,24 @@ import (
 // picos is how many of the smallest parts a unit of currency is shared out in.
 func picos() *big.Int { return big.NewInt(1_000_000_000_000) }
 
-// rounded is an amount in pico-units, a half rounded up.
-func rounded(exact *big.Rat) *big.Int {
-	whole, rest := divided(exact)
-	if rest.Cmp(big.NewRat(1, 2)) >= 0 {
-		whole.Add(whole, big.NewInt(1))
+// whole reports whether a decimal has an end, which is then written: nothing like
+// that is rounded where nothing beside it has to be.
+func whole(exact *big.Rat) bool {
+	places, ok := exact.FloatPrec()
+	return ok && places <= endless
+}
+
+// rounded is an amount as it is if it has an end, else in whole pico-units, a half
+// rounded up.
+func rounded(exact *big.Rat) *big.Rat {
+	if whole(exact) {
+		return new(big.Rat).Set(exact)
 	}
-	return whole
+	n, rest := divided(exact)
+	if rest.Cmp(big.NewRat(1, 2)) >= 0 {
+		n.Add(n, big.NewInt(1))
+	}
+	return amountOf(n)
 }
 
 // divided is an amount in whole pico-units, rounded down, and what is left of it.
@@ -25,26 +36,38 @@ func divided(exact *big.Rat) (whole *big.Int, rest *big.Rat) {
 	return whole, scaled.Sub(scaled, new(big.Rat).SetInt(whole))
 }
 
-// allot shares a rounded total, in pico-units, among parts in proportion to what
-// they are exactly: each is rounded down, and what is left over goes, one by one,
-// to those with the largest remainder, of equal ones to the first. So they sum to
-// the total, none is off by a whole pico-unit, and one that is a whole number of
-// them is not off at all. total is the sum of the parts, rounded down or up.
-func allot(total *big.Int, parts []*big.Rat) []*big.Int {
-	out, rests := make([]*big.Int, len(parts)), make([]*big.Rat, len(parts))
-	left, order := new(big.Int).Set(total), make([]int, len(parts))
+// allot shares a total among parts in proportion to what they are exactly. Where the
+// total is their sum, those that have an end are what they are. All others are
+// rounded down to pico-units, and what is left over goes, one by one, to those with
+// the largest remainder, of equal ones to the first; less than a pico-unit goes to
+// the next. So they sum to the total, and none is off by a whole pico-unit. total is
+// less than a pico-unit from the sum of the parts.
+func allot(total *big.Rat, parts []*big.Rat) []*big.Rat {
+	sum := new(big.Rat)
+	for _, exact := range parts {
+		sum.Add(sum, exact)
+	}
+	same := sum.Cmp(total) == 0
+	out, rests := make([]*big.Rat, len(parts)), make([]*big.Rat, len(parts))
+	left, order := new(big.Rat).Set(total), make([]int, len(parts))
 	for i, exact := range parts {
-		out[i], rests[i] = divided(exact)
+		if out[i], rests[i] = new(big.Rat).Set(exact), new(big.Rat); !same || !whole(exact) {
+			var n *big.Int
+			n, rests[i] = divided(exact)
+			out[i] = amountOf(n)
+		}
 		left.Sub(left, out[i])
 		order[i] = i
 	}
 	slices.SortStableFunc(order, func(a, b int) int { return cmp.Or(rests[b].Cmp(rests[a]), cmp.Compare(a, b)) })
+	one := amountOf(big.NewInt(1))
 	for _, i := range order {
-		if left.Sign() <= 0 {
-			break
+		more := one
+		if left.Cmp(one) < 0 {
+			more = new(big.Rat).Set(left)
 		}
-		out[i].Add(out[i], big.NewInt(1))
-		left.Sub(left, big.NewInt(1))
+		out[i].Add(out[i], more)
+		left.Sub(left, more)
 	}
 	return out
 }

@@ -58,7 +58,7 @@ func (b *Biller) Charges(ctx context.Context, org string, q metering.UsageQuery,
 			}
 		}
 	}
-	out.Total = brief(amountOf(rounded(&total)))
+	out.Total = brief(rounded(&total))
 	if !known {
 		return out, nil
 	}
@@ -69,7 +69,7 @@ func (b *Biller) Charges(ctx context.Context, org string, q metering.UsageQuery,
 		}
 	}
 	for i, n := range allot(rounded(&total), exact) {
-		out.Rows[i] = brief(amountOf(n))
+		out.Rows[i] = brief(n)
 	}
 	return out, nil
 }

@@ -31,7 +31,7 @@ type MarginRow struct {
 	// not known.
 	Values   []string
 	Currency billing.Currency
-	Revenue  string        // accrued, exact to 1e-12; empty: only costs were asked for
+	Revenue  string        // accrued, whole if it ends, else to 1e-12; empty: only costs were asked for
 	Cost     metering.Cost // upstream, of the priced calls
 	Margin   string        // revenue - cost; empty unless revenue is known and in USD
 	Percent  string        // of revenue, one decimal; empty where there is none
@@ -153,11 +153,10 @@ func (b *Biller) earned(ctx context.Context, p plan, list []accrual) (*margins, 
 // opened is the total that rows sum to. Where filters choose a group, that is what
 // the group has as one among all: the rows of a total that is opened sum to it,
 // where it was rounded otherwise than by itself too.
-func (b *Biller) opened(ctx context.Context, m *margins) (*big.Int, error) {
+func (b *Biller) opened(ctx context.Context, m *margins) (*big.Rat, error) {
 	sum := m.sum()
 	alone := rounded(sum)
-	least, rest := divided(sum)
-	if len(m.Only) == 0 || rest.Sign() == 0 {
+	if _, rest := divided(sum); len(m.Only) == 0 || rest.Sign() == 0 {
 		return alone, nil
 	}
 	among := MarginQuery{Org: m.Org, From: m.From, To: m.To, Zone: m.Zone}
@@ -181,8 +180,8 @@ func (b *Biller) opened(ctx context.Context, m *margins) (*big.Int, error) {
 		return nil, err
 	}
 	all.round(rounded(all.sum()))
-	n, _ := divided(&all.group(RowGroup, values).revenue)
-	if most := new(big.Int).Add(least, big.NewInt(1)); n.Cmp(least) != 0 && n.Cmp(most) != 0 {
+	n := &all.group(RowGroup, values).revenue
+	if off := new(big.Rat).Sub(n, sum); off.Abs(off).Cmp(amountOf(big.NewInt(1))) >= 0 {
 		return alone, nil // something was used meanwhile
 	}
 	return n, nil

@@ -19,22 +19,22 @@ func (m *margins) sum() *big.Rat {
 	return sum
 }
 
-// round makes revenue whole pico-units, so that rows sum to the total: that is
-// shared among the values of the first dimension, what each of them got among
+// round makes revenue decimals that can be written, so that rows sum to the total:
+// that is shared among the values of the first dimension, what each of them got among
 // those of the second, and so on. So a total that is opened by one dimension after
 // the other has the same figures as all of them at once.
-func (m *margins) round(total *big.Int) {
+func (m *margins) round(total *big.Rat) {
 	list := slices.SortedFunc(maps.Values(m.groups), byName)
 	m.divide(list, total, 0)
-	m.outside.Set(amountOf(rounded(&m.outside)))
+	m.outside.Set(rounded(&m.outside))
 }
 
 // divide shares a total among rows that have the same values of the first
 // dimensions. Rows are sorted by name.
-func (m *margins) divide(rows []*margin, total *big.Int, dimension int) {
+func (m *margins) divide(rows []*margin, total *big.Rat, dimension int) {
 	if dimension == len(m.By) {
 		for _, g := range rows { // there is one
-			g.revenue.Set(amountOf(total))
+			g.revenue.Set(total)
 		}
 		return
 	}

@@ -232,25 +232,26 @@ func (m *markup) compare() {
 		revenue.Add(&revenue, &d.revenue)
 		byCustomer[d.party.ID] = d
 	}
-	for _, by := range invoicing.MarginGroups() {
-		rows, totals, err := w.Biller.Margins(w.Context(), metering.DefaultOrg, 0, 0, by)
+	for _, by := range invoicing.Dimensions() {
+		report, err := w.Biller.Margins(w.Context(), invoicing.MarginQuery{Org: metering.DefaultOrg, By: []string{by}})
 		w.Must(err)
+		rows, totals := report.Rows, report.Totals
 		sumCost, sumRevenue := new(big.Rat), new(big.Rat)
-		for _, r := range append(rows, totals) {
+		for _, r := range append(slices.Clone(rows), totals) {
 			left := new(big.Rat).Sub(fraction(w, r.Revenue), fraction(w, r.Cost.String()))
 			if left.Cmp(fraction(w, r.Margin)) != 0 {
-				w.Errorf("by %s, %q: %s less %s is %s, not %s", by, r.Group, r.Revenue, r.Cost, left.FloatString(20), r.Margin)
+				w.Errorf("by %s, %q: %s less %s is %s, not %s", by, r.Values, r.Revenue, r.Cost, left.FloatString(20), r.Margin)
 			}
 		}
 		for _, r := range rows {
 			sumCost.Add(sumCost, fraction(w, r.Cost.String()))
 			sumRevenue.Add(sumRevenue, fraction(w, r.Revenue))
-			if by != "customer" && by != "product" && by != "key" && r.Group == "" {
+			if r.Kind != invoicing.RowGroup {
 				w.Errorf("by %s, %s is earned by nobody knows what", by, r.Revenue)
 			}
-			d := byCustomer[r.Group]
+			d := byCustomer[r.Values[0]]
 			if by == "customer" && (d == nil || fraction(w, r.Revenue).Cmp(&d.revenue) != 0 || fraction(w, r.Cost.String()).Cmp(&d.cost) != 0) {
-				w.Errorf("customer %s: revenue %s and cost %s, want %+v", r.Group, r.Revenue, r.Cost, d)
+				w.Errorf("customer %s: revenue %s and cost %s, want %+v", r.Values, r.Revenue, r.Cost, d)
 			}
 		}
 		if sumRevenue.Cmp(&revenue) != 0 || sumCost.Cmp(&cost) != 0 || fraction(w, totals.Revenue).Cmp(&revenue) != 0 || fraction(w, totals.Cost.String()).Cmp(&cost) != 0 {

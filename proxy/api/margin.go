@@ -35,7 +35,7 @@ type MarginAnswer struct {
 type MarginRow struct {
 	CostRow
 	Currency  billing.Currency `json:"currency"`       // of revenue
-	Revenue   string           `json:"revenue"`        // accrued, exact to twelve decimals
+	Revenue   string           `json:"revenue"`        // accrued, whole if it ends, else to twelve decimals
 	Margin    *string          `json:"margin"`         // revenue - cost, in US dollars
 	Percent   *string          `json:"margin_percent"` // of revenue, one decimal
 	Estimated bool             `json:"estimated"`      // with periods that are not closed, or calls without a cost
