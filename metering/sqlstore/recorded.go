@@ -212,8 +212,9 @@ func (r *recording) event(e *metering.Event) error {
 	}
 	if priced(e) {
 		share.Cost = e.Cost
-	} else {
-		have.Unpriced += share.Calls
+	}
+	if e.Usage.State != metering.UsageNone {
+		have.Unpriced += unpricedBy(e)
 	}
 	have.Counts.Add(&counts)
 	have.Cost = have.Cost.Add(share.Cost)

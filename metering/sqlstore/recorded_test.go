@@ -204,3 +204,38 @@ func TestStore_Recorded_repriced(t *testing.T) {
 		recorded(0, "2")
 	})
 }
+
+// TestStore_Recorded_repricedInDetail: so it is where the correction has tokens of
+// a class that no column has, as of a cache that lives for an hour.
+func TestStore_Recorded_repricedInDetail(t *testing.T) {
+	eachEngine(t, func(r *rerating) {
+		e := r.call("new", 20_000*day, func(e *metering.Event) { e.Credential = "abcd" })
+		unpriced := func() int64 {
+			t.Helper()
+			got, err := r.store.Recorded(t.Context(), reconcile.Query{Org: metering.DefaultOrg, Provider: "p", From: 20_000, To: 20_001})
+			r.must(err)
+			var n int64
+			for _, x := range got {
+				n += x.Unpriced
+			}
+			return n
+		}
+		var before []*metering.Event
+		for i, to := range []metering.CostState{metering.CostExact, metering.CostUnpriced} {
+			target := *e
+			target.Usage.Tokens[metering.InputCell(metering.CacheWrite1h, metering.Text)] = int64(5 * (1 - i))
+			if target.CostState, target.CostReason = to, "model: new"; to == metering.CostExact {
+				target.Cost, target.CostReason = metering.Cost{Micros: 7}, ""
+			}
+			id, err := metering.NewID()
+			r.must(err)
+			c, err := metering.Correction(id, e, before, &target, true)
+			r.must(err)
+			r.must(r.store.Correct(t.Context(), c, i, []byte{byte(i)}))
+			before = append(before, c)
+			if got := unpriced(); got != int64(i) {
+				t.Errorf("once it is %s, %d calls are without a cost", to, got)
+			}
+		}
+	})
+}
