@@ -447,3 +447,18 @@ func TestStore_StandingDifferences(t *testing.T) {
 		stands()
 	})
 }
+
+// TestNights_longFailure: why a look failed may be the provider's text, of any
+// length and characters; it is noted all the same, so that the provider is let
+// alone for a while.
+func TestNights_longFailure(t *testing.T) {
+	eachNight(t, func(n *nights) {
+		n.fail = errors.New("a" + strings.Repeat("😀", 2000))
+		w := n.worker()
+		n.work(w, firstDay+1)
+		if s := n.state(); s.Failures != 1 || s.NotBefore <= n.now || !strings.HasPrefix(s.Failure, (firstDay+1).String()+": a😀") {
+			n.Errorf("%+v", s)
+		}
+		n.work(w)
+	})
+}

@@ -177,7 +177,8 @@ func (w *Worker) failed(ctx context.Context, p *Provider, n Night, err error, at
 		err = fmt.Errorf("it took longer than %s: %w", longest, err)
 	}
 	text := strings.TrimSuffix(err.Error(), ": "+metering.ErrInvalid.Error())
-	text = strings.ToValidUTF8(strings.ReplaceAll(fmt.Sprintf("%s: %.*s", n.Day, maxFailure, text), "\x00", "?"), "?")
+	text = text[:min(len(text), maxFailure)] // a precision of %s would count characters
+	text = strings.ToValidUTF8(strings.ReplaceAll(fmt.Sprintf("%s: %s", n.Day, text), "\x00", "?"), "?")
 	s, err := w.o.Store.BeginNights(ctx, w.o.Org, p.Name, n.Day)
 	if err != nil {
 		return fmt.Errorf("after %s: %w", text, err)
