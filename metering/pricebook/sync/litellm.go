@@ -74,7 +74,7 @@ func (s *sheet) liteModel(name string, l *liteModel, members map[string]json.Raw
 	m.sku.Kind = liteKind(l.Mode)
 	m.sku.Context, m.sku.MaxOutput = count(l.Input), count(l.Output)
 	m.sku.Deprecated = day(l.Deprecated)
-	if len(l.OffPeak) > 0 {
+	if !absent(l.OffPeak) {
 		m.fault = "prices by the hour" // its others are those of the dear hours
 	}
 	m.litePrices(members, 0)
@@ -119,7 +119,7 @@ func (m *model) liteTiers(raw json.RawMessage) {
 	base := model{sku: m.sku, rates: m.rates}
 	slices.SortStableFunc(base.rates, compareRates)
 	for _, tier := range tiers {
-		if tier["range"] == nil {
+		if absent(tier["range"]) {
 			continue // by something else, such as the results of a search
 		}
 		var ends []json.Number
@@ -164,6 +164,9 @@ func (m *model) liteOtherUnits(members map[string]json.RawMessage) {
 		}
 	}
 }
+
+// absent reports whether a member is not there, or null.
+func absent(raw json.RawMessage) bool { return len(raw) == 0 || string(raw) == "null" }
 
 // count reads a number of tokens, for which some entries have a sentence.
 func count(raw json.RawMessage) int64 {
@@ -276,7 +279,7 @@ func liteStem(stem, provider string) string {
 // each amount of context that is asked for, or one for all.
 func (m *model) liteSearch(l *liteModel) {
 	meter := searchMeter(m.sku.Provider, l.SearchUnit)
-	if meter == "" || len(l.Search) == 0 || string(l.Search) == "null" {
+	if meter == "" || absent(l.Search) {
 		return
 	}
 	const perThousand = 3

@@ -43,6 +43,12 @@ func TestRead_Observed(t *testing.T) {
 			"tencent/e input=1", "tencent/d: prices by the hour",
 		},
 		{
+			"a member that is null says nothing", pricesync.LiteLLM,
+			`{"tencent/d":{"litellm_provider":"tencent","input_cost_per_token":1e-06,"off_peak_pricing":null,"tiered_pricing":null},
+			  "tencent/e":{"litellm_provider":"tencent","input_cost_per_token":2e-06,"tiered_pricing":[{"range":null,"input_cost_per_token":3e-06}]}}`,
+			"tencent/d input=1\ntencent/e input=2", "",
+		},
+		{
 			"ranges of input are tiers, with a price for all input beside them or not", pricesync.LiteLLM,
 			`{"dashscope/q":{"litellm_provider":"dashscope","tiered_pricing":[
 				{"range":[0,32000.0],"input_cost_per_token":1e-06,"output_cost_per_token":5e-06,"cache_read_input_token_cost":1e-07},
