@@ -7,7 +7,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"log/slog"
 	"os"
 	"slices"
@@ -121,9 +120,9 @@ func (r *Refresher) Status() Status {
 }
 
 // Refresh looks whether anything has changed, and puts up the book that it makes.
-// A file that makes none is refused as a whole: Status says why, and its last good
-// content stays below the other layers as they are now. An error says that what is
-// in the database is not in force: the book before is.
+// A file that makes none, or cannot be read, is refused as a whole: Status says why,
+// and its last good content stays below the other layers as they are now. An error
+// says that what is in the database is not in force: the book before is.
 func (r *Refresher) Refresh(ctx context.Context) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -139,10 +138,13 @@ func (r *Refresher) Refresh(ctx context.Context) error {
 		if errors.Is(err, metering.ErrInvalid) {
 			r.seen, r.status.Refused = seen, err
 		}
-		return err // the database, or the file, cannot be read: at the next look again
+		return err // the database cannot be read: at the next look again
 	}
 	before := r.shelf.Book().Version()
 	r.seen, r.status.Refused = seen, refused
+	if refused != nil && !errors.Is(refused, metering.ErrInvalid) {
+		r.seen.file = stamp{} // it may be read without having changed: at the next look again
+	}
 	r.good.Store(file)
 	if b.Version() == before {
 		return nil
@@ -171,13 +173,14 @@ var errFile = errors.New("the file of prices is refused")
 // one with the file's last good content, and refused says why.
 func (r *Refresher) newest(ctx context.Context) (b *pricebook.Book, file *catalogue.Layer, refused, err error) {
 	file, err = r.file()
-	if err == nil {
+	unread := err != nil
+	if !unread {
 		if b, err = r.make(ctx, file); err == nil {
 			return b, file, nil, nil
 		}
 	}
 	good := r.good.Load()
-	if good == nil || !errors.Is(err, metering.ErrInvalid) && !errors.Is(err, fs.ErrNotExist) {
+	if good == nil || !unread && !errors.Is(err, metering.ErrInvalid) {
 		return nil, nil, nil, err
 	}
 	b, without := r.make(ctx, good)
@@ -236,11 +239,8 @@ func (r *Refresher) look(ctx context.Context) (state, error) {
 		return s, nil
 	}
 	info, err := os.Stat(r.o.File)
-	if errors.Is(err, fs.ErrNotExist) {
-		return s, nil // whoever reads it says so
-	}
 	if err != nil {
-		return s, err
+		return s, nil //nolint:nilerr // whoever reads it says so
 	}
 	s.file = stamp{info.ModTime(), info.Size()}
 	return s, nil

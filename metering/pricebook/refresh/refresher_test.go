@@ -192,6 +192,39 @@ func TestRefresher(t *testing.T) {
 	want("7")
 }
 
+// TestRefresher_unreadableFile: nobody waits for a file that cannot be read for a while; it
+// is read again as soon as it can be.
+func TestRefresher_unreadableFile(t *testing.T) {
+	t.Parallel()
+	s, dir := newStore(), t.TempDir()
+	file, whole := filepath.Join(dir, "prices.yaml"), filepath.Join(dir, "whole.yaml")
+	written(t, whole, priceFile("3"))
+	if err := os.Symlink(whole, file); err != nil {
+		t.Fatal(err)
+	}
+	r := open(t, s, file, nil)
+	for target, price := range map[string]string{dir: "4", filepath.Join(whole, "below"): "5"} { // a folder, and what cannot even be looked at
+		if err := errors.Join(os.Remove(file), os.Symlink(target, file)); err != nil {
+			t.Fatal(err)
+		}
+		s.put(layer(t, catalogue.Operator, price))
+		for range 2 {
+			if err := r.Refresh(t.Context()); err != nil {
+				t.Error(err)
+			}
+			if got := cost(t, r.Shelf()); got != price || r.Status().Refused == nil {
+				t.Errorf("the price is %s, refused %v, want %s", got, r.Status().Refused, price)
+			}
+		}
+	}
+	if err := errors.Join(os.Remove(file), os.Symlink(whole, file)); err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(r.Refresh(t.Context()), r.Status().Refused); err != nil {
+		t.Errorf("it can be read again: %v", err)
+	}
+}
+
 // TestRefresher_brokenFile: a file that is refused holds nobody else up: what is
 // said by command and by catalogues takes effect above and below its last good
 // content, and can be tried. What is broken in the database changes nothing.
