@@ -64,6 +64,9 @@ type document struct {
 	CostPolicy metering.CostPolicy     `json:"cp,omitempty"`
 	Computed   *metering.Figure        `json:"cc,omitempty"`
 	Pools      []metering.PoolUse      `json:"pl,omitempty"`
+	// Summed says that the event was added to stated_costs as it was written. What a
+	// release wrote that has no such sums, running beside this one, was not.
+	Summed bool `json:"ss,omitempty"`
 }
 
 // ofClasses are the cells that the classes are in where nobody says otherwise.
@@ -129,7 +132,8 @@ func documentOf(e *metering.Event) document {
 		Tier: u.ServiceTier, Region: u.Region, Speed: u.Speed, Deployment: u.Deployment, HasTotal: u.HasTotal, Quantities: u.Quantities, Attributes: u.Attributes, ByModel: u.ByModel, Flags: u.Flags,
 		Estimate: u.Estimate, StatedCost: u.StatedCost, Error: u.Error, PricedAt: since(e.PricedAt, e.At), CostReason: e.CostReason, Rates: e.Rates, Book: e.Book,
 		ExternalID: e.ExternalID, ExtCust: e.ExternalCustomer, Properties: e.Properties, Raw: u.Raw, SentModel: e.SentModel, Attempts: e.Attempts, Session: e.Session, CostPolicy: e.CostPolicy, Computed: e.Computed, Pools: e.Pools,
-		Input: unless(u.Input, u.Tokens.Input()), Output: unless(u.Output, u.Tokens.Output()), Total: unless(u.Total, derivedTotal(u)),
+		Summed: metering.StatedOf(e, nil) != (metering.StatedSums{}),
+		Input:  unless(u.Input, u.Tokens.Input()), Output: unless(u.Output, u.Tokens.Output()), Total: unless(u.Total, derivedTotal(u)),
 	}
 	if !e.Corrects.IsZero() {
 		d.Corrects = e.Corrects.String()

@@ -58,6 +58,7 @@ func (d *document) appendJSON(b []byte) ([]byte, error) {
 	w.text("cp", string(d.CostPolicy))
 	w.other("cc", d.Computed, d.Computed != nil)
 	w.other("pl", d.Pools, len(d.Pools) > 0)
+	w.flag("ss", d.Summed)
 	return append(w.b, '}'), w.err
 }
 

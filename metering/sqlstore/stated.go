@@ -66,6 +66,9 @@ func (s *Store) recompareStated(ctx context.Context, tx querier, org string, of 
 	if metering.StatedOf(e, nil) == (metering.StatedSums{}) {
 		return nil // its provider states nothing
 	}
+	if summed, err := s.statedSummed(ctx, tx, org, of); err != nil || !summed {
+		return err // a difference to what is in no sum would stand there alone
+	}
 	corrections, _, err := s.corrections(ctx, tx, org, of)
 	if err != nil {
 		return err
@@ -76,6 +79,19 @@ func (s *Store) recompareStated(ctx context.Context, tx querier, org string, of 
 		return nil
 	}
 	return addStated(ctx, tx, []*metering.Event{e}, []metering.StatedSums{sum})
+}
+
+// statedSummed reports whether an event was added to the sums as it was written.
+func (s *Store) statedSummed(ctx context.Context, tx querier, org string, of metering.ID) (bool, error) {
+	var stored []byte
+	if err := tx.Row(ctx, "SELECT document FROM events WHERE org_id = $1 AND id = $2", org, s.uid(of)).Scan(&stored); err != nil {
+		return false, fmt.Errorf("document of event %s: %w", of, err)
+	}
+	d, err := s.inflaters.decode(stored)
+	if err != nil {
+		return false, fmt.Errorf("event %s: %w", of, err)
+	}
+	return d.Summed, nil
 }
 
 // addStated adds sums, one for each event, to the hours of the events. Rows are

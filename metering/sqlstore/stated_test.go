@@ -60,6 +60,70 @@ func TestStatedCosts_from(t *testing.T) {
 	}
 }
 
+// TestStatedCosts_rolling covers T82: what a release wrote that keeps no such sums,
+// while this one is running too, stays out of them whole, corrections included.
+func TestStatedCosts_rolling(t *testing.T) {
+	for name, url := range engines() {
+		t.Run(name, func(t *testing.T) {
+			address := url(t)
+			s := open(t, address)
+			lease, err := s.ClaimJournal(t.Context(), metering.JournalClaim{Journal: "j", Nonce: "n", Known: []string{"n"}, Host: "test"})
+			if err != nil {
+				t.Fatal(err)
+			}
+			theirs, ours, partial := event(t, 1), event(t, 2), event(t, 3)
+			for _, e := range []*metering.Event{theirs, ours, partial} {
+				e.Usage.StatedCost = &metering.StatedCost{Amount: "0.5", Unit: "usd"}
+				e.Cost, e.CostState, e.CostReason = metering.Cost{}, metering.CostUnpriced, "model: m"
+			}
+			theirs.Metered, ours.Metered, partial.Metered = true, true, true
+			partial.Usage.State = metering.UsagePartial // whose cost is in no sum either
+			ship := func(from uint64, list ...*metering.Event) {
+				t.Helper()
+				if err := s.Ship(t.Context(), metering.Shipment{Lease: lease, From: from, To: from + uint64(len(list)), Events: list}); err != nil {
+					t.Fatal(err)
+				}
+			}
+			ship(0, theirs)
+			ship(1, partial)
+			db := beside(t, address)
+			for _, statement := range []string{
+				"UPDATE events SET document = (SELECT document FROM events WHERE usage_state = 'partial') WHERE usage_state IS NULL",
+				"DELETE FROM stated_costs",
+			} {
+				if _, err := db.ExecContext(t.Context(), statement); err != nil {
+					t.Fatal(err)
+				}
+			}
+			ship(2, ours)
+			for _, e := range []*metering.Event{theirs, ours} {
+				id, err := metering.NewID()
+				if err != nil {
+					t.Fatal(err)
+				}
+				target := *e
+				target.Cost, target.CostState, target.CostReason = metering.Cost{Micros: 500_000}, metering.CostExact, ""
+				c, err := metering.Correction(id, e, nil, &target, false)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if err := s.Correct(t.Context(), c, 0, []byte{1}); err != nil {
+					t.Fatal(err)
+				}
+			}
+			rows, err := s.StatedCosts(t.Context(), metering.StatedQuery{Org: metering.DefaultOrg})
+			if err != nil {
+				t.Fatal(err)
+			}
+			half := metering.Cost{Micros: 500_000}
+			want := metering.StatedSums{Calls: 1, Compared: 1, Stated: half, StatedCompared: half, Computed: half}
+			if len(rows) != 1 || rows[0].StatedSums != want {
+				t.Errorf("%+v, want the call that was counted alone: %+v", rows, want)
+			}
+		})
+	}
+}
+
 // again runs a migration down and up.
 func again(t *testing.T, address, engine, file string) {
 	t.Helper()
