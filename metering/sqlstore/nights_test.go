@@ -448,6 +448,64 @@ func TestStore_StandingDifferences(t *testing.T) {
 	})
 }
 
+// TestStore_StandingDifferences_gap: a comparison of days that are not next to each
+// other says nothing of those between them.
+func TestStore_StandingDifferences_gap(t *testing.T) {
+	eachNight(t, func(n *nights) {
+		compare := func(days ...reconcile.Day) {
+			n.Helper()
+			reader, err := reconcile.NewReader("openai")
+			if err != nil {
+				n.Fatal(err)
+			}
+			for _, d := range days {
+				if err := n.fetch(n.Context(), d, d+1, func(costs bool, page []byte) error {
+					if costs {
+						return reader.ReadCosts("a page", bytes.NewReader(page))
+					}
+					return reader.Read("a page", bytes.NewReader(page))
+				}); err != nil {
+					n.Fatal(err)
+				}
+			}
+			export, err := reader.Export()
+			if err != nil {
+				n.Fatal(err)
+			}
+			recorded, err := n.store.Recorded(n.Context(), reconcile.Query{Org: metering.DefaultOrg, Provider: "openai", From: firstDay, To: firstDay + 9})
+			if err != nil {
+				n.Fatal(err)
+			}
+			r, err := reconcile.Compare(export, recorded, reconcile.Options{FloorTokens: -1, FloorCost: metering.Cost{Micros: -1}})
+			if err != nil {
+				n.Fatal(err)
+			}
+			if err := n.store.KeepReport(n.Context(), metering.DefaultOrg, r, n.now); err != nil {
+				n.Fatal(err)
+			}
+		}
+		stand := func(want int) {
+			n.Helper()
+			list, err := n.store.StandingDifferences(n.Context(), metering.DefaultOrg)
+			if err != nil || len(list) != want {
+				n.Errorf("%+v, %v; want %d", list, err, want)
+			}
+		}
+		for d := firstDay; d < firstDay+3; d++ {
+			n.record(d, 0, 2)
+			n.calls[d] = 2
+		}
+		n.calls[firstDay+1] = 3
+		compare(firstDay + 1)
+		stand(1)
+		compare(firstDay, firstDay+2)
+		stand(1)
+		n.calls[firstDay+1] = 2
+		compare(firstDay, firstDay+1, firstDay+2)
+		stand(0)
+	})
+}
+
 // TestNights_longFailure: why a look failed may be the provider's text, of any
 // length and characters; it is noted all the same, so that the provider is let
 // alone for a while.

@@ -67,7 +67,16 @@ func insertReport(ctx context.Context, tx querier, org string, r *reconcile.Repo
 	return tx.Exec(ctx, `INSERT INTO reconciliations (org_id, provider, n, at, first, past, verdict, document, day, look)
 		SELECT $1, $2, COALESCE(MAX(n), 0) + 1, CAST($3 AS BIGINT), CAST($4 AS BIGINT), CAST($5 AS BIGINT), $6, $7, CAST($8 AS BIGINT), CAST($9 AS SMALLINT)
 		FROM reconciliations WHERE org_id = $10 AND provider = $11 ON CONFLICT DO NOTHING`,
-		org, r.Provider, int64(at), int64(r.From.Start()), int64(r.To.Start()), string(r.Verdict), text, day, look, org, r.Provider)
+		org, r.Provider, int64(at), int64(r.From.Start()), int64(r.To.Start()), string(verdictOfAll(r)), text, day, look, org, r.Provider)
+}
+
+// verdictOfAll is what a report says of every day from its first to its last: where
+// some between them were not compared, nothing good.
+func verdictOfAll(r *reconcile.Report) reconcile.Verdict {
+	if r.Apart && r.Verdict != reconcile.VerdictDiffers {
+		return reconcile.VerdictUnknown
+	}
+	return r.Verdict
 }
 
 // nightKept reports whether the look is there already.

@@ -21,6 +21,7 @@ func Compare(e *Export, recorded []Recorded, o Options) (*Report, error) {
 	c.keys = c.pairKeys(recorded)
 	c.report = &Report{
 		Provider: e.Provider, From: c.from, To: c.to, Tolerance: percentOf(c.options.Tolerance) + "%",
+		Apart: len(c.days) < int(c.to-c.from),
 		Floor: Floor{max(0, c.options.FloorTokens), c.options.FloorCost}, Notes: append([]string{}, e.Notes...), Keys: c.keys.list(), Causes: []CauseCount{},
 	}
 	for i := range recorded {

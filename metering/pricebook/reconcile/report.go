@@ -54,6 +54,9 @@ type Report struct {
 	OwnKeys   Share        `json:"own_keys"`  // calls with clients' own keys: on no bill of the operator's
 	Compared  int          `json:"compared"`  // rows
 	Differing int          `json:"differing"` // rows
+	// Apart says that days between From and To were not compared: it says nothing of
+	// them. It is for who keeps the report, whose notes name the days.
+	Apart bool `json:"-"`
 }
 
 // Floor is what is dust.
