@@ -506,6 +506,18 @@ func TestStore_StandingDifferences_gap(t *testing.T) {
 	})
 }
 
+// TestNights_timeout: a request that timed out is not said to be the whole
+// comparison that took too long.
+func TestNights_timeout(t *testing.T) {
+	eachNight(t, func(n *nights) {
+		n.fail = fmt.Errorf("after 6 tries: %w", context.DeadlineExceeded)
+		n.work(n.worker(), firstDay+1)
+		if got, want := n.state().Failure, (firstDay+1).String()+": after 6 tries: context deadline exceeded"; got != want {
+			n.Errorf("%q, want %q", got, want)
+		}
+	})
+}
+
 // TestNights_longFailure: why a look failed may be the provider's text, of any
 // length and characters; it is noted all the same, so that the provider is let
 // alone for a while.

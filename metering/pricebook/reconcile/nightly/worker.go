@@ -160,6 +160,9 @@ func (w *Worker) look(ctx context.Context, p *Provider, n Night) (bool, error) {
 	if ctx.Err() != nil {
 		return false, nil // it says nothing of the provider
 	}
+	if err != nil && bounded.Err() != nil {
+		err = fmt.Errorf("it took longer than %s: %w", longest, err)
+	}
 	at := metering.MicrosOf(w.o.Now())
 	if err == nil {
 		r.Prune(maxRows)
@@ -173,9 +176,6 @@ func (w *Worker) look(ctx context.Context, p *Provider, n Night) (bool, error) {
 
 // failed notes why a look did not come to its end.
 func (w *Worker) failed(ctx context.Context, p *Provider, n Night, err error, at metering.Micros) error {
-	if errors.Is(err, context.DeadlineExceeded) {
-		err = fmt.Errorf("it took longer than %s: %w", longest, err)
-	}
 	text := strings.TrimSuffix(err.Error(), ": "+metering.ErrInvalid.Error())
 	text = text[:min(len(text), maxFailure)] // a precision of %s would count characters
 	text = strings.ToValidUTF8(strings.ReplaceAll(fmt.Sprintf("%s: %s", n.Day, text), "\x00", "?"), "?")
