@@ -196,7 +196,7 @@ func (a Access) do(ctx context.Context, method, path string, body []byte, limit 
 		Status: resp.StatusCode, ContentType: resp.Header.Get("Content-Type"), ContentEncoding: resp.Header.Get("Content-Encoding"), Header: resp.Header.Get,
 		Location: dialect.Location(a.BaseURL),
 	})
-	_, err = io.Copy(scanning{s, keep}, resp.Body)
+	_, err = io.Copy(&scanning{s: s, keep: keep}, resp.Body)
 	usage := s.Close(dialect.Ended)
 	if err != nil {
 		return metering.Usage{}, resp.StatusCode, fmt.Errorf("read the answer: %w", err)
@@ -214,16 +214,20 @@ func notFound(body io.Reader) bool {
 	return err == nil && bytes.Contains(text, []byte("not found (or permission denied)"))
 }
 
-// scanning shows bytes to a scanner and keeps the first of them.
+// scanning shows bytes to a scanner. Where they are those of an object the first are
+// kept too, and neither sees more of its texts than is read.
 type scanning struct {
-	s    dialect.Scanner
-	keep *bytes.Buffer
+	s     dialect.Scanner
+	keep  *bytes.Buffer
+	short shortener
 }
 
-func (w scanning) Write(p []byte) (int, error) {
-	w.s.Scan(p)
-	if w.keep != nil && w.keep.Len() < maxObject {
-		w.keep.Write(p[:min(len(p), maxObject-w.keep.Len())])
+func (w *scanning) Write(p []byte) (int, error) {
+	n := len(p)
+	if w.keep != nil {
+		p = w.short.shorten(p)
+		w.keep.Write(p[:min(len(p), max(0, maxObject-w.keep.Len()))])
 	}
-	return len(p), nil
+	w.s.Scan(p)
+	return n, nil
 }

@@ -402,6 +402,25 @@ func TestWorker_videos(t *testing.T) {
 	})
 }
 
+// TestWorker_videosInside: Vertex sends the videos themselves where no bucket is named
+// for them, which is more than is kept of an answer.
+func TestWorker_videosInside(t *testing.T) {
+	onBoth(t, func(d *desk) {
+		const model = "/v1/projects/p/locations/us-central1/publishers/google/models/veo-3.1-generate-001"
+		d.defers("gemini", model+":predictLongRunning#resolution=720p&video_seconds=8", dialect.KindOperation, "o1")
+		video := `{"mimeType":"video/mp4","bytesBase64Encoded":"` + strings.Repeat("AAAA", 9<<18) + `\u003d"}`
+		d.says(model+":fetchPredictOperation", `{"name":"o1","done":true,"response":{"videos":[`+strings.Repeat(video+",", 3)+video+`]}}`)
+		d.round(d.worker(nil))
+		list := d.recorded()
+		if len(list) != 1 {
+			d.Fatalf("recorded %d events", len(list))
+		}
+		if have, want := fmt.Sprint(list[0].Usage.State, list[0].Usage.Quantities), "exact[{video_seconds 32}]"; have != want {
+			d.Errorf("%s, want %s", have, want)
+		}
+	})
+}
+
 // TestWorker_cached: cached content is followed for as long as it is there, and what is
 // recorded is its size times the seconds until it expired or was deleted.
 func TestWorker_cached(t *testing.T) {
