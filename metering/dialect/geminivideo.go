@@ -23,15 +23,24 @@ const (
 // isVeo reports whether a model makes videos that are charged by the second.
 func isVeo(model string) bool { return strings.HasPrefix(model, "veo-") }
 
-// video reads the parameters of a request to Veo: how long each video is to be.
+// audioOff is said of videos without sound, which cost less at Vertex.
+const audioOff = "off"
+
+// video reads the parameters of a request to Veo: how long each video is to be, and
+// what else its price depends on.
 func (q *Request) video(parameters []byte) {
 	q.ask("video_seconds", readSeconds(rawMember(parameters, "durationSeconds")))
-	q.Resolution = readName(rawMember(parameters, "resolution"))
+	q.Resolution = strings.ToLower(readName(rawMember(parameters, "resolution")))
+	q.Audio = ""
+	if string(rawMember(parameters, "generateAudio")) == "false" {
+		q.Audio = audioOff
+	}
 }
 
 // Remembered is what a request has asked for that is needed to know what the object
 // is charged that it creates, and that the object does not say: a query string, ""
-// if there is nothing. Of Veo the length of each video, and its resolution.
+// if there is nothing. Of Veo the length of each video, its resolution, and whether it
+// is without sound.
 func (q *Request) Remembered(r Route) string {
 	if r.Creates != KindOperation || r.Uncounted || !isVeo(r.Model) {
 		return ""
@@ -43,7 +52,11 @@ func (q *Request) Remembered(r Route) string {
 	if resolution == "" {
 		resolution = veoResolution
 	}
-	return url.Values{"video_seconds": {seconds.String()}, "resolution": {resolution}}.Encode()
+	v := url.Values{"video_seconds": {seconds.String()}, "resolution": {resolution}}
+	if q.Audio != "" {
+		v.Set("audio", q.Audio)
+	}
+	return v.Encode()
 }
 
 // Videos is the usage of an operation that has made n videos, by what its request
@@ -61,7 +74,7 @@ func Videos(n int64, remembered string) metering.Usage {
 	for range min(n, maxVideos) {
 		all.add("video_seconds", each)
 	}
-	return metering.Usage{State: metering.UsageExact, Quantities: all, Attributes: Variant{Resolution: asked.Get("resolution")}.attributes()}
+	return metering.Usage{State: metering.UsageExact, Quantities: all, Attributes: Variant{Resolution: asked.Get("resolution"), Audio: asked.Get("audio")}.attributes()}
 }
 
 // maxVideos bounds the videos of one operation; Veo makes four at most.

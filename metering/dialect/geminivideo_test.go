@@ -24,6 +24,8 @@ func TestRemembered(t *testing.T) {
 	f(veo, `{"instances":[{"prompt":"a weir"}]}`, "resolution=720p&video_seconds=8")
 	f(veo, `{"instances":[{"prompt":"a weir"}],"parameters":{"durationSeconds":4,"resolution":"1080p","sampleCount":2}}`, "resolution=1080p&video_seconds=4")
 	f(veo, `{"parameters":{"durationSeconds":"6","resolution":"4k"}}`, "resolution=4k&video_seconds=6")
+	f(veo, `{"parameters":{"resolution":"4K","generateAudio":true}}`, "resolution=4k&video_seconds=8")
+	f(veo, `{"parameters":{"generateAudio":false}}`, "audio=off&resolution=720p&video_seconds=8")
 	f(veo, `{"parameters":{"durationSeconds":-1}}`, "resolution=720p&video_seconds=8")
 	f("/v1/projects/p/locations/l/publishers/google/models/veo-3.1-fast-generate-001%3ApredictLongRunning", `{"parameters":{"durationSeconds":6}}`, "resolution=720p&video_seconds=6")
 	f("/v1beta/models/other:predictLongRunning", `{"parameters":{"durationSeconds":6}}`, "")
@@ -43,6 +45,7 @@ func TestVideos(t *testing.T) {
 		}
 	}
 	f(2, "resolution=720p&video_seconds=8", "exact[{video_seconds 16}] [{resolution 720p}]")
+	f(1, "audio=off&resolution=720p&video_seconds=8", "exact[{video_seconds 8}] [{audio off} {resolution 720p}]")
 	f(0, "resolution=720p&video_seconds=8", "none[] []")
 	f(1, "resolution=720p", "unknown[] []")
 	f(1, "video_seconds=-8", "unknown[] []")

@@ -20,6 +20,7 @@ type Variant struct {
 	Search      string // of OpenAI's web search: "preview" is the tool before the present one
 	Container   string // memory of a new container: "1g", "4g", "16g", "64g"
 	ImageModel  string // that OpenAI's image tool was told to use
+	Audio       string // "off": a video that is to have no sound
 	Code        string // "included": the code of Anthropic's that runs costs nothing beside the search
 }
 
@@ -29,12 +30,13 @@ func (v Variant) or(w Variant) Variant {
 		Quality: cmp.Or(v.Quality, w.Quality), Size: cmp.Or(v.Size, w.Size), Resolution: cmp.Or(v.Resolution, w.Resolution),
 		ContextSize: cmp.Or(v.ContextSize, w.ContextSize), Thinking: cmp.Or(v.Thinking, w.Thinking),
 		Search: cmp.Or(v.Search, w.Search), Container: cmp.Or(v.Container, w.Container), Code: cmp.Or(v.Code, w.Code), ImageModel: cmp.Or(v.ImageModel, w.ImageModel),
+		Audio: cmp.Or(v.Audio, w.Audio),
 	}
 }
 
 // attributes are the fields as facts of a usage.
 func (v Variant) attributes() []metering.Tag {
-	return attributes("code_execution", v.Code, "container", v.Container, "context_size", v.ContextSize, "image_model", v.ImageModel, "quality", v.Quality, "resolution", v.Resolution,
+	return attributes("audio", v.Audio, "code_execution", v.Code, "container", v.Container, "context_size", v.ContextSize, "image_model", v.ImageModel, "quality", v.Quality, "resolution", v.Resolution,
 		"search", v.Search, "size", v.Size, "thinking", v.Thinking)
 }
 
