@@ -55,13 +55,15 @@ func operationPath(creation, id string) string {
 	}
 }
 
-// operationName is what an operation of Vertex is called that is asked for at a
-// path, which begins with the version of the API; "" for any other path.
-func operationName(path, id string) string {
-	model, ok := strings.CutSuffix(path, verbFetch)
-	_, name, below := strings.Cut(strings.TrimPrefix(model, "/"), "/")
-	if !ok || !below {
-		return ""
+// operationName is what an operation of Vertex is called that is asked for at a URL:
+// what follows the version of the API, of which the upstream's address may have any
+// part. "" for any other URL.
+func operationName(url, id string) string {
+	model, ok := strings.CutSuffix(url, verbFetch)
+	for _, collection := range [...]string{"/projects/", "/publishers/"} {
+		if at := strings.Index(model, collection); ok && at >= 0 {
+			return model[at+1:] + "/operations/" + id
+		}
 	}
-	return name + "/operations/" + id
+	return ""
 }

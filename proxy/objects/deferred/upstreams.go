@@ -141,7 +141,7 @@ func (a Access) now() time.Time {
 
 // ask asks for the object of a deferral: operations of Vertex are asked for by name.
 func (a Access) ask(ctx context.Context, d *Deferral, path string, keep *bytes.Buffer) (metering.Usage, int, error) {
-	name := operationName(path, d.Object)
+	name := operationName(a.BaseURL+path, d.Object)
 	if d.Kind != dialect.KindOperation || name == "" {
 		return a.get(ctx, path, askLimit, keep)
 	}

@@ -402,6 +402,34 @@ func TestWorker_videos(t *testing.T) {
 	})
 }
 
+// TestWorker_videosBelow: an operation of Vertex is asked for by its whole name, however
+// much of that stands in the upstream's address.
+func TestWorker_videosBelow(t *testing.T) {
+	onBoth(t, func(d *desk) {
+		const (
+			whole = "/v1/projects/p/locations/us-central1/publishers/google/models/veo-3.1-generate-001"
+			done  = `{"name":"o1","done":true,"response":{"videos":[{"gcsUri":"gs://b/1"}]}}`
+		)
+		d.says(whole+":fetchPredictOperation", done)
+		for _, base := range []string{"", "/v1", "/v1/projects/p", "/v1/projects/p/locations/us-central1"} {
+			id := "o" + strings.ReplaceAll(base, "/", "-")
+			d.defers("gemini", strings.TrimPrefix(whole, base)+":predictLongRunning#resolution=720p&video_seconds=8", dialect.KindOperation, id)
+			d.round(d.worker(func(o *deferred.Options) {
+				speaks, _ := dialect.Named("gemini")
+				o.Provider = deferred.Upstreams{"gemini": {BaseURL: d.provider.URL + base, Dialect: speaks, Header: "Authorization", Value: "Bearer sk-operator", Now: d.clock}}
+			}))
+			if sent, want := d.sent[whole+":fetchPredictOperation"], `{"operationName":"`+whole[len("/v1/"):]+`/operations/`+id+`"}`; sent != want {
+				d.Errorf("below %q: asked for %s, want %s", base, sent, want)
+			}
+		}
+		for _, e := range d.recorded() {
+			if have := fmt.Sprint(e.Usage.State, e.Usage.Quantities, e.Usage.Region); have != "exact[{video_seconds 8}]us-central1" {
+				d.Errorf("%s is %s", e.Usage.ObjectID, have)
+			}
+		}
+	})
+}
+
 // TestWorker_videosInside: Vertex sends the videos themselves where no bucket is named
 // for them, which is more than is kept of an answer.
 func TestWorker_videosInside(t *testing.T) {
