@@ -26,7 +26,7 @@ func Path(creation, kind, object string) string {
 	default:
 		return ""
 	}
-	if asked {
+	if asked && kind != dialect.KindOperation && kind != dialect.KindCache { // Google's has what an answer is to leave out
 		path += "?" + query
 	}
 	if remembered != "" {

@@ -430,6 +430,23 @@ func TestWorker_videosBelow(t *testing.T) {
 	})
 }
 
+// TestWorker_videosQuery: what stands behind a question mark, which a client chooses and
+// which can leave out what an answer has, does not keep an operation from being found.
+func TestWorker_videosQuery(t *testing.T) {
+	onBoth(t, func(d *desk) {
+		const model = "/v1/projects/p/locations/us-central1/publishers/google/models/veo-3.1-generate-001"
+		d.defers("gemini", model+":predictLongRunning?fields=name#resolution=720p&video_seconds=8", dialect.KindOperation, "o1")
+		d.says(model+":fetchPredictOperation", `{"name":"o1","done":true,"response":{"videos":[{"gcsUri":"gs://b/1"}]}}`)
+		d.round(d.worker(nil))
+		if sent, want := d.sent[model+":fetchPredictOperation"], `{"operationName":"`+model[len("/v1/"):]+`/operations/o1"}`; sent != want {
+			d.Errorf("asked for %s, want %s", sent, want)
+		}
+		if list := d.recorded(); len(list) != 1 || fmt.Sprint(list[0].Usage.Quantities, list[0].Usage.Region) != "[{video_seconds 8}]us-central1" {
+			d.Errorf("recorded %d events", len(list))
+		}
+	})
+}
+
 // TestWorker_videosInside: Vertex sends the videos themselves where no bucket is named
 // for them, which is more than is kept of an answer.
 func TestWorker_videosInside(t *testing.T) {
@@ -527,7 +544,8 @@ func TestPath(t *testing.T) {
 		{"/v1beta/batches", "batch", "b-1", "/v1beta/batches/b-1"},
 		{"/v1/batches", "batch", "../secrets", ""},
 		{"/v1/files", "file", "file_1", ""},
-		{"/v1beta/models/veo-3:predictLongRunning?key=x#video_seconds=8", "operation", "o1", "/v1beta/models/veo-3/operations/o1?key=x#video_seconds=8"},
+		{"/v1beta/models/veo-3:predictLongRunning?key=x#video_seconds=8", "operation", "o1", "/v1beta/models/veo-3/operations/o1#video_seconds=8"},
+		{"/v1beta/cachedContents?fields=name", "cached_content", "9", "/v1beta/cachedContents/9"},
 		{"/v1/projects/p/locations/l/publishers/google/models/veo-3%3ApredictLongRunning#video_seconds=8", "operation", "o1", "/v1/projects/p/locations/l/publishers/google/models/veo-3:fetchPredictOperation#video_seconds=8"},
 		{"/v1beta/models/veo-3:predictLongRunning", "operation", "o1", ""},
 		{"/v1/projects/p/locations/l/cachedContents", "cached_content", "9", "/v1/projects/p/locations/l/cachedContents/9"},
