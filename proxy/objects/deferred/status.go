@@ -78,6 +78,19 @@ func (o *object) at() metering.Micros {
 	return 0
 }
 
+// withheld reports whether Veo says that it has held back what it made, which is then
+// not charged.
+func (o *object) withheld() bool {
+	type filtered struct {
+		Count json.RawMessage `json:"raiMediaFilteredCount"`
+	}
+	var r struct {
+		filtered
+		Inside filtered `json:"generateVideoResponse"`
+	}
+	return json.Unmarshal(o.Response, &r) == nil && len(r.Count)+len(r.Inside.Count) > 0
+}
+
 // instant reads seconds since 1970 or RFC 3339.
 func instant(raw json.RawMessage) metering.Micros {
 	var seconds int64

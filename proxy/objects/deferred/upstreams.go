@@ -68,7 +68,11 @@ func (u Upstreams) Find(ctx context.Context, d *Deferral) (*Found, error) {
 	}
 	found := &Found{Usage: usage, Ended: o.at(), Status: status}
 	if d.Kind == dialect.KindOperation {
-		found.Usage = dialect.Videos(videos(&usage), remembered)
+		n := videos(&usage)
+		found.Usage = dialect.Videos(n, remembered)
+		if n == 0 && usage.Error == nil && !o.withheld() {
+			found.Usage = metering.Usage{State: metering.UsageUnknown, Flags: []metering.Flag{metering.FlagUnreadable}}
+		}
 		found.Usage.Region, found.Usage.Error = cmp.Or(dialect.Location(access.BaseURL+path), usage.Region), usage.Error
 		return found, nil
 	}

@@ -447,6 +447,37 @@ func TestWorker_videosQuery(t *testing.T) {
 	})
 }
 
+// TestWorker_videosNone: an operation that has made no video is free where it says why:
+// it failed, or what it made was held back. One that says neither is unknown.
+func TestWorker_videosNone(t *testing.T) {
+	onBoth(t, func(d *desk) {
+		const model = "/v1beta/models/veo-3.1-generate-preview"
+		want := map[string]string{}
+		for id, c := range map[string][2]string{
+			"failed":   {`"error":{"code":13,"message":"no"}`, "none[]"},
+			"held":     {`"response":{"generateVideoResponse":{"raiMediaFilteredCount":1,"raiMediaFilteredReasons":["x"]}}`, "none[]"},
+			"held-too": {`"response":{"raiMediaFilteredCount":"2"}`, "none[]"},
+			"some":     {`"response":{"generateVideoResponse":{"raiMediaFilteredCount":1,"generatedSamples":[{"video":{"uri":"u"}}]}}`, "exact[{video_seconds 8}]"},
+			"other":    {`"response":{"generatedFilms":[{"uri":"u"}]}`, "unknown[]"},
+			"empty":    {`"metadata":{}`, "unknown[]"},
+		} {
+			d.defers("gemini", model+":predictLongRunning#resolution=720p&video_seconds=8", dialect.KindOperation, id)
+			d.says(model+"/operations/"+id, `{"name":"x","done":true,`+c[0]+`}`)
+			want[id] = c[1]
+		}
+		d.round(d.worker(nil))
+		list := d.recorded()
+		for _, e := range list {
+			if have := fmt.Sprint(e.Usage.State, e.Usage.Quantities); have != want[e.Usage.ObjectID] {
+				d.Errorf("%s is %s, want %s", e.Usage.ObjectID, have, want[e.Usage.ObjectID])
+			}
+		}
+		if len(list) != len(want) {
+			d.Errorf("%d events", len(list))
+		}
+	})
+}
+
 // TestWorker_videosInside: Vertex sends the videos themselves where no bucket is named
 // for them, which is more than is kept of an answer.
 func TestWorker_videosInside(t *testing.T) {
