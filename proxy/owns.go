@@ -214,7 +214,7 @@ func (x *exchange) keep() {
 	}
 	if o, ok := x.polled(); ok {
 		if err := x.s.o.Objects.Created(ctx, &x.event.Call, o, x.creation); err != nil {
-			x.s.log.Warn("a batch that was asked for is not followed", "event", x.event.ID.String(), "error", err)
+			x.s.log.Warn("an object that was asked for is not followed", "kind", o.Kind, "event", x.event.ID.String(), "error", err)
 		}
 	}
 	if !x.route.Deletes || x.event.Status == 0 {
@@ -226,13 +226,20 @@ func (x *exchange) keep() {
 	}
 }
 
-// polled is the batch whose owner has asked how it is. It is told again as if it
-// had just been created: if that was lost with a process it is made up for, and
-// whoever follows it learns that somebody wants to know.
+// polled is the batch or the cached content whose owner has asked how it is, or has
+// changed how long the latter is kept. It is told again as if it had just been
+// created: if that was lost with a process it is made up for, and whoever follows it
+// learns that somebody wants to know, or that it is not as it was last seen.
 func (x *exchange) polled() (o dialect.Object, ok bool) {
-	if x.route.Class != dialect.Stateful || x.req.method != http.MethodGet || x.event.Status != http.StatusOK || len(x.route.Objects) != 1 || x.route.Objects[0].Kind != dialect.KindBatch {
+	if x.route.Class != dialect.Stateful || x.event.Status != http.StatusOK || len(x.route.Objects) != 1 {
 		return o, false
 	}
 	o = x.route.Objects[0]
+	switch {
+	case o.Kind == dialect.KindBatch && x.req.method == http.MethodGet:
+	case o.Kind == dialect.KindCache && (x.req.method == http.MethodGet || x.req.method == http.MethodPatch):
+	default:
+		return o, false
+	}
 	return o, strings.HasSuffix(x.rest, "/"+o.ID)
 }

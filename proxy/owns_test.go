@@ -467,6 +467,27 @@ func TestOwns_polled(t *testing.T) {
 	}
 }
 
+// TestOwns_cached: whoever follows cached content is told when its owner looks at it or
+// changes how long it is kept: the change counts from then on.
+func TestOwns_cached(t *testing.T) {
+	t.Parallel()
+	o := newOrigin(t, answering(respond("200 OK", "application/json", `{"name":"cachedContents/c1","expireTime":"2027-01-01T00:00:00Z"}`)))
+	r, w := owning(t, o, nil)
+	const path, key = "/v1beta/cachedContents", "Authorization: Bearer " + plainKey
+	for _, ask := range []string{
+		post("/gemini"+path, `{}`, key),
+		request("PATCH", "/gemini"+path+"/c1?updateMask=ttl", `{"ttl":"3600s"}`, key),
+		request("GET", "/gemini"+path+"/c1", "", key),
+	} {
+		if resp, _, err := r.ask("POST", ask); err != nil || resp.StatusCode != 200 {
+			t.Fatal(resp, err)
+		}
+	}
+	if want := []string{path, path + "?updateMask=ttl", path}; !cmp.Equal(w.paths, want) || w.created[1] != "gemini cached_content c1" {
+		t.Errorf("created %v by %v", w.created, w.paths)
+	}
+}
+
 // TestOwns_videos: whoever follows Veo's operations is told what was asked for, with
 // what the model does unasked.
 func TestOwns_videos(t *testing.T) {
