@@ -110,6 +110,10 @@ func billable(u *metering.Usage) bool {
 	return u.State == metering.UsageExact && (u.Tokens != metering.Tokens{} || u.Input+u.Output > 0)
 }
 
+// skew is how far our clock may be ahead of a provider's. Until then content that is
+// still there is followed, however long ago it should have expired.
+const skew = metering.Micros(5 * time.Minute / time.Microsecond)
+
 // cache is what became of cached content. What is there goes on, and what it is now
 // is kept with d; what is gone has ended when it expired, or else by now.
 func (a Access) cache(d *Deferral, body []byte, model string, status int, asked error) (*Found, error) {
@@ -122,7 +126,7 @@ func (a Access) cache(d *Deferral, body []byte, model string, status int, asked 
 		if !ok {
 			return nil, errors.New("its answer does not say how large it is and for how long")
 		}
-		if fresh.expires > now {
+		if fresh.expires > now-skew {
 			d.Path = path + "#" + fresh.remember()
 			return nil, nil
 		}

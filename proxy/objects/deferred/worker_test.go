@@ -566,6 +566,33 @@ func TestWorker_cached(t *testing.T) {
 	})
 }
 
+// TestWorker_cachedSkew: content that its provider still has is followed on, whatever our
+// own clock says: it can be extended.
+func TestWorker_cachedSkew(t *testing.T) {
+	onBoth(t, func(d *desk) {
+		const path = "/v1beta/cachedContents/c1"
+		begun := d.clock()
+		lasts := func(life time.Duration) {
+			d.says(path, fmt.Sprintf(`{"name":"cachedContents/c1","model":"models/gemini-2.5-pro","createTime":%q,"expireTime":%q,"usageMetadata":{"totalTokenCount":1000}}`,
+				begun.Format(time.RFC3339Nano), begun.Add(life).Format(time.RFC3339Nano)))
+		}
+		d.defers("gemini", "/v1beta/cachedContents", dialect.KindCache, "c1")
+		lasts(time.Hour)
+		w := d.worker(nil)
+		d.move(time.Hour + 30*time.Second) // half a minute ahead of the provider
+		d.round(w)
+		lasts(3 * time.Hour)
+		for range 40 {
+			d.move(5 * time.Minute)
+			d.round(w)
+		}
+		list := d.recorded()
+		if len(list) != 1 || fmt.Sprint(list[0].Usage.Quantities) != "[{cached_content_token_seconds 10800000}]" || list[0].At != metering.MicrosOf(begun.Add(3*time.Hour)) {
+			d.Errorf("recorded %d events, %v", len(list), list[0].Usage.Quantities)
+		}
+	})
+}
+
 func TestPath(t *testing.T) {
 	t.Parallel()
 	for _, c := range [][4]string{
