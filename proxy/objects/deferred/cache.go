@@ -4,9 +4,11 @@ import (
 	"encoding/json"
 	"net/url"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/weirhq/weir/metering"
+	"github.com/weirhq/weir/metering/dialect"
 )
 
 // cached is what a provider says of content that it stores for a while. Its storage is
@@ -64,6 +66,17 @@ func recall(remembered string) (c cached, ok bool) {
 	}
 	c = cached{tokens: whole("tokens"), created: metering.Micros(whole("created")), expires: metering.Micros(whole("expires")), model: v.Get("model")}
 	return c, c.sound()
+}
+
+// ends is from when on work is late: its beginning, and of cached content, which stays for
+// as long as somebody wants, when it expires as it was last seen.
+func ends(d *Deferral) metering.Micros {
+	if d.Kind != dialect.KindCache {
+		return d.Call.At
+	}
+	_, remembered, _ := strings.Cut(d.Path, "#")
+	c, _ := recall(remembered)
+	return max(d.Call.At, c.expires)
 }
 
 // usage is what was stored until an instant, in whole seconds.

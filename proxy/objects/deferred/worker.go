@@ -118,7 +118,7 @@ func (w *Worker) follow(ctx context.Context, d *Deferral) error {
 			return err
 		}
 		d.State, d.Done, d.Error = StateDone, now, ""
-	case age > w.o.GiveUp && (asked != nil || d.Kind != dialect.KindCache), age > settling && errors.Is(asked, ErrGone):
+	case now-ends(d) > metering.Micros(w.o.GiveUp/time.Microsecond), age > settling && errors.Is(asked, ErrGone):
 		lost := &Found{Ended: now, Usage: metering.Usage{State: metering.UsageUnknown, Flags: []metering.Flag{metering.FlagUnreadable}}}
 		if err := w.record(ctx, d, lost); err != nil {
 			return err

@@ -593,6 +593,43 @@ func TestWorker_cachedSkew(t *testing.T) {
 	})
 }
 
+// TestWorker_cachedLong: content may be kept for longer than anything else is followed. A
+// provider that fails once in all that time does not make it lost.
+func TestWorker_cachedLong(t *testing.T) {
+	onBoth(t, func(d *desk) {
+		const (
+			path = "/v1beta/cachedContents/c1"
+			days = 50
+		)
+		begun := d.clock()
+		expires := begun.Add(days * 24 * time.Hour)
+		d.defers("gemini", "/v1beta/cachedContents", dialect.KindCache, "c1")
+		d.says(path, fmt.Sprintf(`{"name":"cachedContents/c1","model":"models/gemini-2.5-pro","createTime":%q,"expireTime":%q,"usageMetadata":{"totalTokenCount":1000}}`,
+			begun.Format(time.RFC3339Nano), expires.Format(time.RFC3339Nano)))
+		fails := func(status int) {
+			d.mu.Lock()
+			d.status[path] = status
+			d.mu.Unlock()
+		}
+		w := d.worker(nil)
+		d.round(w)
+		d.move(40 * 24 * time.Hour)
+		fails(http.StatusServiceUnavailable)
+		if _, err := w.Round(d.Context()); err == nil {
+			d.Error("a failure was none")
+		}
+		d.move(5 * 24 * time.Hour)
+		fails(0)
+		d.round(w)
+		d.move(6 * 24 * time.Hour)
+		d.round(w)
+		list := d.recorded()
+		if len(list) != 1 || fmt.Sprint(list[0].Usage.State, list[0].Usage.Quantities) != fmt.Sprintf("exact[{cached_content_token_seconds %d}]", 1000*days*24*3600) {
+			d.Errorf("recorded %d events, %s %v", len(list), list[0].Usage.State, list[0].Usage.Quantities)
+		}
+	})
+}
+
 func TestPath(t *testing.T) {
 	t.Parallel()
 	for _, c := range [][4]string{
