@@ -73,6 +73,11 @@ func (s *Store) CorrectUsing(ctx context.Context, c *metering.Event, before int,
 		if err := s.insert(ctx, tx, []*metering.Event{c}, 0); err != nil {
 			return err
 		}
+		// What an older event says of neither is not known of a difference to it.
+		if _, err := tx.Exec(ctx, `UPDATE events SET upstream = NULL, run = NULL WHERE org_id = $1 AND id = $2
+			AND EXISTS (SELECT 1 FROM events AS e WHERE e.org_id = $1 AND e.id = $3 AND e.run IS NULL)`, c.Org, s.uid(c.ID), s.uid(c.Corrects)); err != nil {
+			return err
+		}
 		if err := s.recompareStated(ctx, tx, c.Org, c.Corrects); err != nil {
 			return fmt.Errorf("compare its stated cost again: %w", err)
 		}

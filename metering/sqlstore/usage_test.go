@@ -70,6 +70,55 @@ func testRuns(t *testing.T, s *sqlstore.Store) {
 	}
 }
 
+// TestUsage_runs_corrected: what corrects an event of which the run is not known
+// is not of a known run either, or a group had the difference and not the call.
+func TestUsage_runs_corrected(t *testing.T) {
+	t.Parallel()
+	for name, url := range engines() {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := open(t, url(t))
+			old, late := event(t, 1), event(t, 2)
+			for _, e := range []*metering.Event{old, late} {
+				e.Journal, e.FactSeq, e.Run, e.Upstream, e.CostState, e.Cost = "", 0, "r", "eu", metering.CostExact, metering.Cost{Micros: 100}
+			}
+			if _, err := s.Ingest(t.Context(), metering.DefaultOrg, []*metering.Event{old, late}); err != nil {
+				t.Fatal(err)
+			}
+			err := s.DB().Write(t.Context(), "make an event old", func(tx sqldb.Tx) error {
+				_, err := tx.Exec(t.Context(), "UPDATE events SET run = NULL, upstream = NULL WHERE at = $1", int64(old.At))
+				return err
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, e := range []*metering.Event{old, late} {
+				target, id := *e, event(t, 1).ID
+				target.Cost = metering.Cost{Micros: 30}
+				c, err := metering.Correction(id, e, nil, &target, false)
+				if err == nil {
+					err = s.Correct(t.Context(), c, 0, []byte("{}"))
+				}
+				if err != nil {
+					t.Fatal(err)
+				}
+			}
+			rows, _, err := s.Usage(t.Context(), metering.UsageQuery{Org: metering.DefaultOrg, By: []string{"run", "upstream"}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			got := make(map[string]metering.Cost)
+			for _, r := range rows {
+				got[r.Group["run"]+" "+r.Group["upstream"]] = r.Cost
+			}
+			want := map[string]metering.Cost{metering.GroupUnknown + " " + metering.GroupUnknown: {Micros: 30}, "r eu": {Micros: 30}}
+			if d := cmp.Diff(want, got); d != "" {
+				t.Errorf("costs after corrections (-want +got):\n%s", d)
+			}
+		})
+	}
+}
+
 // TestMeasured: the parts of what a meter measures are what its events say, by
 // groups that sums have and have not, and are not told of too many events.
 func TestMeasured(t *testing.T) {
