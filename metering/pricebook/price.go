@@ -88,6 +88,10 @@ func (b *Book) ExplainIn(e *metering.Event, used Positions) []Line {
 		sum = sum.Add(s.amount)
 		lines = append(lines, s.line())
 	})
+	// What became known later does not say whether it is exact or free.
+	if state == metering.CostFree && e.CostState == metering.CostExact {
+		state = metering.CostExact
+	}
 	if state != e.CostState || sum != e.Cost.Normal() {
 		return nil
 	}

@@ -309,6 +309,26 @@ func TestRerate_bands(t *testing.T) {
 	})
 }
 
+// TestRerate_free: what turns out to cost nothing opens into its lines as well, and
+// is not priced again for ever.
+func TestRerate_free(t *testing.T) {
+	eachEngine(t, func(r *rerating) {
+		e := r.call("gift", day, nil)
+		all := rerate.Request{From: day, To: 2 * day}
+		r.prices(input("gift", "0"))
+		if got := r.run(all); got.Repriced != 1 {
+			t.Fatalf("its price has come: %+v", got)
+		}
+		r.explained(r.book, e, "1000000 input × 0 = 0", "")
+		if got := r.run(all); got.Repriced != 0 {
+			t.Errorf("again: %+v", got)
+		}
+		if got, want := r.usage(), "1 requests, 1000000 tokens, 0 usd, 0 unpriced"; got != want {
+			t.Errorf("%s, want %s", got, want)
+		}
+	})
+}
+
 // explained holds what an event costs now to the lines that it opens into.
 func (r *rerating) explained(by *pricebook.Book, e *metering.Event, lines, pools string) {
 	r.Helper()

@@ -281,7 +281,9 @@ func changed(e *metering.Event, corrections []*metering.Event, target *metering.
 		}
 	}
 	stands := metering.CostStands(e, corrections)
-	if stands != target.CostState {
+	// A cost that became known by a correction stands as exact, whether it is free or
+	// not: the two differ in no sum.
+	if stands != target.CostState && !(stands == metering.CostExact && target.CostState == metering.CostFree) {
 		return true
 	}
 	// A figure that is not known cannot be another one. The reason why may have
