@@ -20,6 +20,7 @@ import (
 	"time"
 
 	"github.com/weirhq/weir/metering"
+	pricesync "github.com/weirhq/weir/metering/pricebook/sync"
 	"github.com/weirhq/weir/metering/sqlstore"
 )
 
@@ -150,26 +151,29 @@ func start(t *testing.T) sandbox {
 	return s
 }
 
-// alert opens an alert beside the sandbox, which looks for itself as it starts,
-// and ends what it does not find, and then every five minutes: the walk is over by
-// then. So the alert is opened until it stays.
+// alert makes a price wait for a person beside the sandbox, and opens the alert of
+// it. The sandbox looks for itself as it starts and ends what it does not find: the
+// price is there first, so that the alert stands whoever is faster.
 func (s *sandbox) alert(t *testing.T) {
 	t.Helper()
 	store, err := sqlstore.Open(t.Context(), "sqlite:"+filepath.Join(s.data, "weir.db"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	a := metering.Alert{
-		Org: metering.DefaultOrg, Kind: metering.AlertPriceHeld, Subject: "https://prices.example/" + strings.Repeat("a-long-address/", 8) + "api.json", Severity: metering.SeverityCritical,
-		Detail: "3 changes of prices wait for a person: weir pricebook held", At: metering.MicrosOf(time.Now()),
-	}
-	again := time.NewTicker(100 * time.Millisecond)
-	defer again.Stop()
-	for range 20 {
-		if _, err = store.RaiseAlert(t.Context(), a); err != nil {
-			break
-		}
-		<-again.C
+	feed, now := "https://prices.example/"+strings.Repeat("a-long-address/", 8)+"api.json", metering.MicrosOf(time.Now())
+	was, is := "1", "9"
+	err = store.KeepSync(t.Context(), metering.DefaultOrg, pricesync.Result{
+		At: now, Feed: pricesync.Feed{URL: feed, Shape: pricesync.ModelsDev, Asked: now, Read: now},
+		Held: []pricesync.Held{{
+			ID: "walk", Feed: feed, Provider: "openai", SKU: "gpt-4o", Meter: "input", Old: &was, New: &is, Per: 1_000_000, Reason: "nine times as much",
+			State: pricesync.StateOpen, FirstSeen: now, LastSeen: now,
+		}},
+	})
+	if err == nil {
+		_, err = store.RaiseAlert(t.Context(), metering.Alert{
+			Org: metering.DefaultOrg, Kind: metering.AlertPriceHeld, Subject: feed, Severity: metering.SeverityWarning,
+			Detail: "1 changes of prices wait for a person: weir pricebook held", At: now,
+		})
 	}
 	if err := errors.Join(err, store.Close()); err != nil {
 		t.Fatal(err)

@@ -53,7 +53,7 @@ test("an open alert is on every page, and what to do on one", async () => {
       assert.equal(await page.getByRole("heading", {level: 1}).textContent(), "Alerts");
       const row = page.locator("main tbody tr");
       assert.equal(await row.count(), 1);
-      assert.match(await row.textContent(), /Prices that wait for a person.*critical.*weir pricebook approve and reject decide/s);
+      assert.match(await row.textContent(), /Prices that wait for a person.*warning.*weir pricebook approve and reject decide/s);
       reader.unharmed("alerts");
     });
   }
