@@ -21,8 +21,7 @@ func Correction(id ID, e *Event, before []*Event, target *Event, supersedes bool
 	}
 	// What was measured of the call itself, and its names, are not corrected.
 	c.ID, c.BodyBytes, c.ClientID, c.Seq, c.Metered = id, 0, "", 0, true
-	// They belong to the same line of the provider's bill.
-	c.Credential = e.Credential
+	// Like the credential: it belongs to the same line of the provider's bill.
 	if e.Usage.Flagged(FlagBatchPrice) {
 		c.Usage.Flag(FlagBatchPrice)
 	}
