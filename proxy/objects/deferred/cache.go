@@ -18,7 +18,12 @@ type cached struct {
 	tokens           int64
 	created, expires metering.Micros
 	model            string
+	// days are those, of 24 hours from the creation on, that are recorded.
+	days int64
 }
+
+// day is how often stored content is recorded: somebody may keep it for years.
+const day = metering.Micros(24 * time.Hour / time.Microsecond)
 
 // readCached reads Google's cachedContents
 // (https://ai.google.dev/api/caching#CachedContent).
@@ -40,7 +45,7 @@ func readCached(body []byte, model string) (c cached, ok bool) {
 // sound reports whether the facts can be charged.
 func (c *cached) sound() bool {
 	const mostTokens = 100_000_000
-	return c.tokens > 0 && c.tokens <= mostTokens && c.created > 0 && c.expires >= c.created
+	return c.tokens > 0 && c.tokens <= mostTokens && c.created > 0 && c.expires >= c.created && c.days >= 0
 }
 
 // remember writes the facts as they stand behind a path.
@@ -48,6 +53,7 @@ func (c *cached) remember() string {
 	return url.Values{
 		"tokens": {strconv.FormatInt(c.tokens, 10)}, "created": {strconv.FormatInt(int64(c.created), 10)},
 		"expires": {strconv.FormatInt(int64(c.expires), 10)}, "model": {c.model},
+		"days": {strconv.FormatInt(c.days, 10)},
 	}.Encode()
 }
 
@@ -64,7 +70,7 @@ func recall(remembered string) (c cached, ok bool) {
 		}
 		return n
 	}
-	c = cached{tokens: whole("tokens"), created: metering.Micros(whole("created")), expires: metering.Micros(whole("expires")), model: v.Get("model")}
+	c = cached{tokens: whole("tokens"), created: metering.Micros(whole("created")), expires: metering.Micros(whole("expires")), model: v.Get("model"), days: whole("days")}
 	return c, c.sound()
 }
 
@@ -79,10 +85,13 @@ func ends(d *Deferral) metering.Micros {
 	return max(d.Call.At, c.expires)
 }
 
-// usage is what was stored until an instant, in whole seconds.
+// recorded is until when what was stored is recorded.
+func (c *cached) recorded() metering.Micros { return c.created + metering.Micros(c.days)*day }
+
+// usage is what was stored until an instant and is not recorded, in whole seconds.
 func (c *cached) usage(until metering.Micros) metering.Usage {
 	const second = int64(time.Second / time.Microsecond)
-	seconds := (max(0, int64(until-c.created)) + second - 1) / second
+	seconds := (max(0, int64(until-c.recorded())) + second - 1) / second
 	if seconds == 0 {
 		return metering.Usage{State: metering.UsageNone, Model: c.model}
 	}

@@ -2,7 +2,8 @@
 // the call that asked for it: batches, background responses, Veo's videos, and the
 // storage of cached content. Each has a row
 // from its creation on. Workers take turns with the rows, ask the provider until
-// the work has ended, and record one event for its creator. The event's external
+// the work has ended, and record one event for its creator, of cached content one for
+// each day too. The event's external
 // id is made of the object, so however often and by however many it is found
 // out, it is recorded once.
 package deferred

@@ -115,28 +115,42 @@ func billable(u *metering.Usage) bool {
 const skew = metering.Micros(5 * time.Minute / time.Microsecond)
 
 // cache is what became of cached content. What is there goes on, and what it is now
-// is kept with d; what is gone has ended when it expired, or else by now.
+// is kept with d; what is gone has ended when it expired, or else by now. Its days are
+// found one by one, also once it is gone: whether one was recorded before this process
+// died is then told by its name.
 func (a Access) cache(d *Deferral, body []byte, model string, status int, asked error) (*Found, error) {
 	path, remembered, _ := strings.Cut(d.Path, "#")
 	now := metering.MicrosOf(a.now())
 	c, known := recall(remembered)
+	there, until := false, min(c.expires, now)
 	switch {
 	case asked == nil:
 		fresh, ok := readCached(body, model)
 		if !ok {
 			return nil, errors.New("its answer does not say how large it is and for how long")
 		}
-		if fresh.expires > now-skew {
-			d.Path = path + "#" + fresh.remember()
-			return nil, nil
+		there, fresh.days = fresh.expires > now-skew, c.days
+		until = min(fresh.expires, now)
+		if there { // no day beyond what the row says, which is all that is known when it is gone
+			until = min(c.expires, fresh.expires, now-skew)
 		}
 		c = fresh
 	case !errors.Is(asked, ErrGone) || !known:
 		return nil, asked
 	}
-	until := min(c.expires, now)
-	found := &Found{Usage: c.usage(until), Ended: until, Status: status}
+	found := &Found{Ended: until, Status: status}
+	if over := c.recorded() + day; over <= until {
+		found.Ended, found.Part = over, c.days+1
+	}
+	found.Usage = c.usage(found.Ended)
 	found.Usage.Region = dialect.Location(a.BaseURL + path)
+	if found.Part > 0 {
+		c.days++
+	}
+	d.Path = path + "#" + c.remember()
+	if there && found.Part == 0 {
+		return nil, nil
+	}
 	return found, nil
 }
 

@@ -117,7 +117,11 @@ func (w *Worker) follow(ctx context.Context, d *Deferral) error {
 		if err := w.record(ctx, d, found); err != nil {
 			return err
 		}
-		d.State, d.Done, d.Error = StateDone, now, ""
+		if found.Part > 0 {
+			d.Due = now // there may be more of them
+		} else {
+			d.State, d.Done = StateDone, now
+		}
 	case now-ends(d) > metering.Micros(w.o.GiveUp/time.Microsecond), age > settling && errors.Is(asked, ErrGone):
 		lost := &Found{Ended: now, Usage: metering.Usage{State: metering.UsageUnknown, Flags: []metering.Flag{metering.FlagUnreadable}}}
 		if err := w.record(ctx, d, lost); err != nil {

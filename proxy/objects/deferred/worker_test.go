@@ -622,10 +622,73 @@ func TestWorker_cachedLong(t *testing.T) {
 		fails(0)
 		d.round(w)
 		d.move(6 * 24 * time.Hour)
-		d.round(w)
+		for range 2 * days {
+			d.round(w)
+		}
 		list := d.recorded()
-		if len(list) != 1 || fmt.Sprint(list[0].Usage.State, list[0].Usage.Quantities) != fmt.Sprintf("exact[{cached_content_token_seconds %d}]", 1000*days*24*3600) {
-			d.Errorf("recorded %d events, %s %v", len(list), list[0].Usage.State, list[0].Usage.Quantities)
+		var sum int64
+		for _, e := range list {
+			for _, q := range e.Usage.Quantities {
+				sum += q.Amount.Units
+			}
+			if e.Usage.State != metering.UsageExact && len(e.Usage.Quantities) > 0 {
+				d.Errorf("%s at %d", e.Usage.State, e.At)
+			}
+		}
+		if want := int64(1000 * days * 24 * 3600); sum != want {
+			d.Errorf("%d events of %d token-seconds, want %d", len(list), sum, want)
+		}
+	})
+}
+
+// TestWorker_cachedDaily: content that is kept for years is charged as the days go by, each
+// once, though the process dies between the record and the row, and two workers look.
+func TestWorker_cachedDaily(t *testing.T) {
+	onBoth(t, func(d *desk) {
+		const path, day = "/v1beta/cachedContents/c1", 24 * time.Hour
+		begun := d.clock()
+		d.defers("gemini", "/v1beta/cachedContents", dialect.KindCache, "c1")
+		d.says(path, fmt.Sprintf(`{"name":"cachedContents/c1","model":"models/gemini-2.5-pro","createTime":%q,"expireTime":%q,"usageMetadata":{"totalTokenCount":1000}}`,
+			begun.Format(time.RFC3339Nano), begun.AddDate(10, 0, 0).Format(time.RFC3339Nano)))
+		f := &failing{Store: d.store}
+		w, dies := d.worker(nil), d.worker(func(o *deferred.Options) { o.Store = f })
+		for range 3 * 24 * 4 {
+			d.move(15 * time.Minute)
+			f.fail.Store(true)
+			if _, err := dies.Round(d.Context()); err == nil {
+				d.Fatal("the row was kept")
+			}
+			f.fail.Store(false)
+			d.move(6 * time.Minute) // beyond its lease
+			d.round(w)
+			d.round(w)
+		}
+		past := d.clock().Sub(begun)
+		if list := d.recorded(); len(list) != int(past/day) || list[0].Usage.Quantities[0].Amount != metering.NumberOf(1000*86400) || list[0].At != metering.MicrosOf(begun.Add(past/day*day)) {
+			d.Fatalf("%d events after %s", len(list), past)
+		}
+		d.move((past/day+1)*day - past + 10*time.Minute)
+		f.fail.Store(true)
+		if _, err := dies.Round(d.Context()); err == nil { // the day is recorded, and the row does not say so
+			d.Fatal("the row was kept")
+		}
+		d.mu.Lock()
+		d.status[path] = http.StatusNotFound
+		d.mu.Unlock()
+		d.move(6 * time.Minute)
+		d.round(w)
+		d.round(w)
+		past = d.clock().Sub(begun)
+		list := d.recorded()
+		var sum int64
+		for _, e := range list {
+			sum += e.Usage.Quantities[0].Amount.Units
+		}
+		if want := 1000 * int64(past/time.Second); sum != want || len(list) != int(past/day)+1 {
+			d.Errorf("%d events of %d token-seconds, want %d", len(list), sum, want)
+		}
+		if open, _, err := d.store.Open(d.Context(), 1); err != nil || open != 0 {
+			d.Errorf("%d open, %v", open, err)
 		}
 	})
 }
