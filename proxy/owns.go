@@ -90,6 +90,9 @@ func (x *exchange) owns() *refusal {
 	if x.route.Creates == "" || !x.durable(x.route.Creates) {
 		return nil
 	}
+	if f := x.leavesOut(); f != nil {
+		return f
+	}
 	ctx, cancel := context.WithTimeout(context.Background(), objectsLimit)
 	defer cancel()
 	if err := x.s.o.Objects.Ready(ctx); err != nil {

@@ -488,6 +488,31 @@ func TestOwns_cached(t *testing.T) {
 	}
 }
 
+// TestOwns_leftOut: what makes Google leave the name of what a call creates out of its
+// answer, or write it in another form, is refused: nobody could follow it.
+func TestOwns_leftOut(t *testing.T) {
+	t.Parallel()
+	o := newOrigin(t, answering(respond("200 OK", "application/json", `{"name":"models/veo-3.1-generate-preview/operations/o1"}`)))
+	r, _ := owning(t, o, nil)
+	const veo, key = "/v1beta/models/veo-3.1-generate-preview:predictLongRunning", "Authorization: Bearer " + plainKey
+	for query, want := range map[string]int{
+		"": 200, "?alt=json": 200, "?$alt=json;enum-encoding=int": 200, "?%24alt=json%3Benum-encoding%3Dint&prettyPrint=false": 200,
+		"?fields=done": 400, "?$fields=done": 400, "?%66ields=done": 400, "?a=b&%24fields=done": 400, "?alt=proto": 400, "?$alt=proto": 400, "?alt=json&alt=proto": 400, "?callback=f": 400, "?$callback=f": 400, "?a;fields=done": 400,
+	} {
+		for _, path := range []string{veo, "/v1beta/cachedContents"} {
+			if resp, _, err := r.ask("POST", post("/gemini"+path+query, `{}`, key)); err != nil || resp.StatusCode != want {
+				t.Errorf("%s%s: %v %v, want %d", path, query, resp.StatusCode, err, want)
+			}
+		}
+		if resp, _, err := r.ask("POST", post("/gemini"+veo, `{}`, key, "X-Goog-Fieldmask: done")); err != nil || resp.StatusCode != 400 {
+			t.Errorf("a mask: %v", resp.StatusCode)
+		}
+		if resp, _, err := r.ask("POST", post("/gemini/v1beta/models/gemini-2.5-pro:generateContent"+query, `{}`, key)); err != nil || resp.StatusCode != 200 {
+			t.Errorf("generateContent%s: %v", query, resp.StatusCode)
+		}
+	}
+}
+
 // TestOwns_videos: whoever follows Veo's operations is told what was asked for, with
 // what the model does unasked.
 func TestOwns_videos(t *testing.T) {
