@@ -3,6 +3,7 @@ package invoicing
 import (
 	"context"
 	"math/big"
+	"slices"
 
 	"github.com/weirhq/weir/billing"
 	"github.com/weirhq/weir/billing/period"
@@ -27,7 +28,7 @@ type accrual struct {
 // accruals computes what every segment that overlaps a span has earned. Zero
 // bounds are none.
 func (b *Biller) accruals(ctx context.Context, org, customer string, from, to metering.Micros) ([]accrual, error) {
-	contracts, err := b.contracts(ctx, org, customer)
+	contracts, err := b.begun(ctx, org, customer)
 	if err != nil {
 		return nil, err
 	}
@@ -40,6 +41,31 @@ func (b *Biller) accruals(ctx context.Context, org, customer string, from, to me
 		out = append(out, list...)
 	}
 	return out, nil
+}
+
+// begun is contracts with the period that follows an open one: it has begun when
+// that has ended, and is opened only when that is closed, which waits for the last
+// of its calls.
+func (b *Biller) begun(ctx context.Context, org, customer string) ([]billing.Contract, error) {
+	list, err := b.contracts(ctx, org, customer)
+	if err != nil {
+		return nil, err
+	}
+	for i, c := range list {
+		if len(c.Periods) == 0 {
+			continue
+		}
+		next := c.Periods[len(c.Periods)-1]
+		if next.State != billing.PeriodOpen {
+			continue
+		}
+		next.Index++
+		if span, ok := c.Subscription.Period(next.Index); ok && span.Start == next.End {
+			next.Start, next.End = span.Start, span.End
+			list[i].Periods = append(slices.Clone(c.Periods), next)
+		}
+	}
+	return list, nil
 }
 
 func within(from, to metering.Micros) period.Span {

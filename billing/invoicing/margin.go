@@ -96,7 +96,7 @@ func (b *Biller) Margins(ctx context.Context, q MarginQuery) (MarginReport, erro
 
 // Costs is the same without revenue.
 func (b *Biller) Costs(ctx context.Context, q MarginQuery) (MarginReport, error) {
-	return costs(ctx, b.usage, b.contracts, q)
+	return costs(ctx, b.usage, b.begun, q)
 }
 
 // Spent is what upstream costs are read of.
@@ -128,7 +128,7 @@ func costs(ctx context.Context, usage Spent, contracts contractsOf, q MarginQuer
 
 // earned puts what accruals have earned into groups.
 func (b *Biller) earned(ctx context.Context, p plan, list []accrual) (*margins, error) {
-	m := newMargins(p, b.usage, b.contracts)
+	m := newMargins(p, b.usage, b.begun)
 	calls := b.attribution(p.Org, p.Zone)
 	for _, a := range list {
 		of := map[string]string{"customer": a.customer, "product": a.product.Name, "period": periodText(a.period)}

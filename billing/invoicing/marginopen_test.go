@@ -245,6 +245,27 @@ func TestMargins_periods(t *testing.T) {
 	})
 }
 
+// TestMargins_begun: what is used after the end of a period that is not closed yet
+// has earned something too, and is of the period that it will be billed with.
+func TestMargins_begun(t *testing.T) {
+	t.Parallel()
+	billingtest.OnBoth(t, func(w *billingtest.World) {
+		w.Contract(w.Product("P", []billing.Price{w.Price("0.01", 1000)}), "2026-02-01T00:00:00Z")
+		w.Call("2026-02-28T23:59:59Z", "m", 1000)
+		w.Call("2026-03-01T00:10:00Z", "m", 2000)
+		feb, mar := "2026-02-01T00:00:00Z/2026-03-01T00:00:00Z", "2026-03-01T00:00:00Z/2026-04-01T00:00:00Z"
+		want := `group ["` + feb + `"] 0.01-0.001; group ["` + mar + `"] 0.02-0.002; total [] 0.03-0.003; 0`
+		if got := shown(w, invoicing.MarginQuery{By: []string{"period"}}); got != want {
+			w.Errorf("before February is closed:\n%s, want\n%s", got, want)
+		}
+		w.Move("2026-03-01T00:30:00Z")
+		w.Settle()
+		if got := shown(w, invoicing.MarginQuery{By: []string{"period"}}); got != want {
+			w.Errorf("after it:\n%s, want\n%s", got, want)
+		}
+	})
+}
+
 // TestMargins_counted: revenue is shared among what a meter counted. Events of
 // another name are none of it, and what sums of calls do not show, such as reported
 // usage and other quantities, is read.
