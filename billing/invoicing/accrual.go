@@ -76,11 +76,15 @@ func within(from, to metering.Micros) period.Span {
 }
 
 // accrue drafts every period of a contract that overlaps the span, as if nothing
-// of it had been billed, and takes its lines apart.
+// of it had been billed, and takes its lines apart. What grants of units cover of a
+// period that is not billed with them is not there for later ones: while any is
+// left, earlier periods than the span has are drafted too.
 func (b *Biller) accrue(ctx context.Context, c billing.Contract, span period.Span) ([]accrual, error) {
 	var out []accrual
+	c.Grants = slices.Clone(c.Grants)
+	units := slices.ContainsFunc(c.Grants, func(g billing.Grant) bool { return g.Meter != "" && !g.Remaining().IsZero() })
 	for _, p := range c.Periods {
-		if p.End <= span.Start || p.Start >= span.End {
+		if p.End <= span.Start && !units || p.Start >= span.End {
 			continue
 		}
 		fresh := c
@@ -91,6 +95,7 @@ func (b *Biller) accrue(ctx context.Context, c billing.Contract, span period.Spa
 			return nil, err
 		}
 		for _, l := range v.Lines {
+			use(c.Grants, l.Uses)
 			part := period.Span{Start: max(l.Span.Start, span.Start), End: min(l.Span.End, span.End)}
 			if part.Start >= part.End {
 				continue
@@ -106,6 +111,17 @@ func (b *Biller) accrue(ctx context.Context, c billing.Contract, span period.Spa
 		}
 	}
 	return out, nil
+}
+
+// use takes off grants what a line uses of them.
+func use(grants []billing.Grant, uses []billing.CreditUse) {
+	for _, u := range uses {
+		for i := range grants {
+			if g := &grants[i]; g.ID == u.Grant {
+				g.Used = g.Used.Add(u.Amount)
+			}
+		}
+	}
 }
 
 // billedGrants keeps of what was billed only which units grants had covered, so

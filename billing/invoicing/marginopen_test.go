@@ -266,6 +266,36 @@ func TestMargins_begun(t *testing.T) {
 	})
 }
 
+// TestMargins_granted: units of a grant are taken once, by the oldest period that
+// is not billed with them, whichever periods are asked for.
+func TestMargins_granted(t *testing.T) {
+	t.Parallel()
+	billingtest.OnBoth(t, func(w *billingtest.World) {
+		w.Contract(w.Product("P", []billing.Price{w.Price("0.01", 1000)}), "2026-02-01T00:00:00Z")
+		w.Grant(billing.Grant{Meter: w.Meter, Issued: billingtest.Number("10000")})
+		w.Call("2026-02-10T00:00:00Z", "m", 6000)
+		w.Move("2026-03-01T00:30:00Z")
+		w.Settle()
+		w.Call("2026-02-20T00:00:00Z", "m", 3000) // late: 1000 are left for what follows
+		w.Call("2026-03-02T00:00:00Z", "m", 4000)
+		feb, mar := "2026-02-01T00:00:00Z/2026-03-01T00:00:00Z", "2026-03-01T00:00:00Z/2026-04-01T00:00:00Z"
+		got := shown(w, invoicing.MarginQuery{By: []string{"period"}})
+		if want := `group ["` + feb + `"] 0-0.009; group ["` + mar + `"] 0.03-0.004; total [] 0.03-0.013; 0`; got != want {
+			w.Errorf("periods:\n%s, want\n%s", got, want)
+		}
+		got = shown(w, invoicing.MarginQuery{By: []string{"model"}, From: billingtest.Instant("2026-03-01T00:00:00Z")})
+		if want := `group ["m"] 0.03-0.004; total [] 0.03-0.004; 0`; got != want {
+			w.Errorf("March alone:\n%s, want\n%s", got, want)
+		}
+		w.Move("2026-04-01T00:30:00Z")
+		w.Settle()
+		got = shown(w, invoicing.MarginQuery{By: []string{"period"}})
+		if want := `group ["` + feb + `"] 0-0.009; group ["` + mar + `"] 0.03-0.004; total [] 0.03-0.013; 0`; got != want {
+			w.Errorf("once both are billed:\n%s, want\n%s", got, want)
+		}
+	})
+}
+
 // TestMargins_counted: revenue is shared among what a meter counted. Events of
 // another name are none of it, and what sums of calls do not show, such as reported
 // usage and other quantities, is read.
