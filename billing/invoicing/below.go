@@ -21,7 +21,8 @@ type Below struct {
 // BelowMargin lists the customers with a subscription in US dollars, and the
 // models that earned something, whose margin in a span is below a percentage of
 // their revenue. What has no known cost is below nothing. Where customers pay in
-// several currencies, models have no margin.
+// several currencies, models have no margin; where some of what was earned may be of
+// any model, a model is below if it were so with all of that.
 func (b *Biller) BelowMargin(ctx context.Context, org string, from, to metering.Micros, percent *big.Rat) ([]Below, error) {
 	list, err := b.accruals(ctx, org, "", from, to)
 	if err != nil {
@@ -52,11 +53,18 @@ func (b *Biller) BelowMargin(ctx context.Context, org string, from, to metering.
 		if err != nil {
 			return nil, fmt.Errorf("low margins: %w", err)
 		}
+		unsaid := new(big.Rat) // revenue that may be of any group
+		for _, g := range m.groups {
+			if g.kind == RowUnattributed {
+				unsaid.Add(unsaid, &g.revenue)
+			}
+		}
 		for _, g := range m.groups {
 			name := g.values[0]
-			least := new(big.Rat).Mul(&g.revenue, percent)
+			revenue, left := new(big.Rat).Add(&g.revenue, unsaid), new(big.Rat).Add(g.left(), unsaid)
+			least := revenue.Mul(revenue, percent)
 			least.Quo(least, new(big.Rat).SetInt64(100))
-			if asked(name, g) && !g.cost.IsZero() && g.left().Cmp(least) < 0 {
+			if asked(name, g) && !g.cost.IsZero() && left.Cmp(least) < 0 {
 				out = append(out, Below{by, name, m.row(g)})
 			}
 		}

@@ -2,6 +2,7 @@ package invoicing_test
 
 import (
 	"math/big"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -43,5 +44,28 @@ func TestBelowMargin(t *testing.T) {
 		below(30, dear) // the customer has exactly that
 		below(31, "customer "+first+" 0.03 - 0.021 = 0.009, 30.0 %", dear)
 		below(91, "customer "+first+" 0.03 - 0.021 = 0.009, 30.0 %", dear, "model fair 0.01 - 0.001 = 0.009, 90.0 %")
+	})
+}
+
+// TestBelowMargin_unattributed: a model that may have earned more than can be told
+// is below if it were so with all of that; of its customer everything is known.
+func TestBelowMargin_unattributed(t *testing.T) {
+	t.Parallel()
+	billingtest.OnBoth(t, func(w *billingtest.World) {
+		most := w.Price("1", 1000)
+		most.Meter = meter(w, "peak", metering.AggregateMax, "totalTokens")
+		w.Contract(w.Product("P", []billing.Price{w.Price("0.01", 1000), most}), "2026-02-01T00:00:00Z")
+		w.Call("2026-02-02T00:30:00Z", "m", 1000, func(e *metering.Event) { e.Cost = metering.Cost{Micros: 20_000} }) // earns 0.01 and a part of 1
+		for percent, want := range map[int64]string{0: "", 98: "", 99: "customer model"} {
+			list, err := w.Biller.BelowMargin(w.Context(), metering.DefaultOrg, 0, 0, big.NewRat(percent, 1))
+			w.Must(err)
+			var got []string
+			for _, b := range list {
+				got = append(got, b.By)
+			}
+			if strings.Join(got, " ") != want {
+				w.Errorf("below %d %%: %+v, want %q", percent, list, want)
+			}
+		}
 	})
 }
