@@ -73,12 +73,17 @@ func (r marginRow) MarginHTML() template.HTML {
 	return amountHTML(r.Margin, r.Currency)
 }
 
-// marginShown is how many groups the table tells apart; the file has all of them.
+// marginShown is how many groups the table tells apart, but for days and hours that
+// are drawn; the file has all of them.
 const marginShown = 200
 
 // margins are the rows that the page and the chart share.
 func (b *billingPages) margins(ctx context.Context, q marginQuery) (rows []marginRow, r invoicing.MarginReport, err error) {
-	if r, err = b.Biller.Margins(ctx, q.question(marginShown)); err != nil {
+	top := marginShown
+	if q.lined() {
+		top = 0
+	}
+	if r, err = b.Biller.Margins(ctx, q.question(top)); err != nil {
 		return nil, r, err
 	}
 	names := b.parties(q.org)

@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/weirhq/weir/billing"
 	"github.com/weirhq/weir/metering"
@@ -253,5 +254,31 @@ func TestAlertOfMargin(t *testing.T) {
 	}
 	if got := new(Server).linkOf(metering.Alert{Kind: metering.AlertNegativeMargin, Subject: "customer:c1"}); got != Base+"/customers/c1" {
 		t.Errorf("where nobody is billed: %s", got)
+	}
+}
+
+// TestBillingPages_marginHours: the chart of a time has every hour of it, however
+// many there are; none is drawn as one without usage because others lost more.
+func TestBillingPages_marginHours(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	d.Subscribe("2026-01-01T00:00:00Z")
+	start := time.Date(2026, 1, 2, 0, 0, 0, 0, time.UTC)
+	const hours = marginShown + 20
+	for i := range hours {
+		d.Call(start.Add(time.Duration(i)*time.Hour).Format(time.RFC3339), "m", int64(1000+i))
+	}
+	q, err := d.pages.marginQuery(httptest.NewRequest(http.MethodGet, "/console/margin?from=2026-01-02&to=2026-01-12&by=hour", nil))
+	d.Must(err)
+	rows, _, err := d.pages.margins(d.Context(), q)
+	d.Must(err)
+	drawn := 0
+	for _, revenue := range marginChart(q, rows[:len(rows)-1]).Series[0].Values {
+		if revenue != "0" {
+			drawn++
+		}
+	}
+	if drawn != hours {
+		t.Errorf("%d hours are drawn with what they earned, want %d", drawn, hours)
 	}
 }

@@ -31,7 +31,7 @@ func marginChart(q marginQuery, rows []marginRow) *page.Chart {
 		return s
 	}
 	margin := func(r marginRow) string { return r.Margin }
-	lines := len(q.By) == 1 && (by == page.Daily || by == page.Hourly && len(q.Period.Buckets(by)) <= maxHourly)
+	lines := q.lined()
 	if lines {
 		drawn = overTime(q.Period, by, rows)
 		chart.Title, chart.Kind, chart.Partial = "Revenue, cost and margin per "+by, page.Lines, q.Period.Running()
@@ -61,6 +61,13 @@ func marginChart(q marginQuery, rows []marginRow) *page.Chart {
 		chart.Summary += fmt.Sprintf(" Drawn are the %d with the lowest margin.", len(drawn))
 	}
 	return chart
+}
+
+// lined reports whether the chart is of the whole time, for which all of it has to
+// be known.
+func (q marginQuery) lined() bool {
+	by := q.By[0]
+	return len(q.By) == 1 && (by == page.Daily || by == page.Hourly && len(q.Period.Buckets(by)) <= maxHourly)
 }
 
 // overTime has a row for every day or hour of the period that has begun: in those
