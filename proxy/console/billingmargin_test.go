@@ -282,3 +282,19 @@ func TestBillingPages_marginHours(t *testing.T) {
 		t.Errorf("%d hours are drawn with what they earned, want %d", drawn, hours)
 	}
 }
+
+// TestBillingPages_marginOutside: revenue that filters cannot tell is said where
+// nothing passes them, too.
+func TestBillingPages_marginOutside(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	peak, err := d.Usage.CreateMeter(d.Context(), metering.Meter{
+		Org: metering.DefaultOrg, Name: "peak", Filter: metering.Filter{Conjunction: metering.And}, Aggregate: metering.Aggregate{Func: metering.AggregateMax, Property: "totalTokens"}, Created: d.At(),
+	})
+	d.Must(err)
+	most := d.Price("1", 1000)
+	most.Meter = peak.ID
+	d.Contract(d.Product("Peak", []billing.Price{most}), "2026-01-01T00:00:00Z")
+	d.Call("2026-01-10T12:00:00Z", "m", 1000)
+	d.open("/margin?from=2026-01-01&to=2026-02-01&only=model%3Dother").wants("Nothing passes the filters", "1 USD more were earned of which nobody can tell")
+}
