@@ -3,6 +3,7 @@ package invoicing
 import (
 	"context"
 	"fmt"
+	"math/big"
 	"slices"
 	"strings"
 	"time"
@@ -40,14 +41,47 @@ type sharing struct {
 	only  []metering.UsageFilter
 }
 
+// division is a quantity in portions, of which filters may have left some out.
+type division struct {
+	portions []portion
+	of       metering.Number // the whole: asked, or more where usage goes on
+}
+
+// earned is what a quantity of a division has earned of the part that was asked for.
+func (x sharing) earned(n, of metering.Number) *big.Rat {
+	if of.Compare(x.asked) == 0 {
+		return x.accrual.earned(n)
+	}
+	share := x.accrual.earned(x.asked)
+	return share.Mul(share, new(big.Rat).Quo(n.Rat(), of.Rat()))
+}
+
+// counted reports whether a sum is what the meter has counted: when the quantity
+// was read, or by now, as customers go on calling between two readings.
+func (t *attribution) counted(ctx context.Context, x sharing, sum metering.Number) (bool, error) {
+	if sum.Compare(x.asked) == 0 {
+		return true, nil
+	}
+	if sum.IsZero() {
+		return false, nil
+	}
+	var now Quantity
+	err := t.usage.Steady(ctx, func(r metering.SteadyReader) (err error) {
+		now, err = measured(ctx, r, t.org, x.customer)(x.meter, x.part)
+		return err
+	})
+	between := sum.Compare(x.asked)*sum.Compare(now.Amount) <= 0
+	return err == nil && between, err
+}
+
 // portions divides a quantity: by sums of calls where they show
 // what the meter has counted, else by reading the events. ok is false where that is
 // not known: of meters that do not add up, or where there are too many events.
-func (t *attribution) portions(ctx context.Context, x sharing) (out []portion, ok bool, err error) {
+func (t *attribution) portions(ctx context.Context, x sharing) (out division, ok bool, err error) {
 	m, known := t.meters[x.meter]
 	if !known {
 		if m, err = t.usage.Meter(ctx, t.org, x.meter); err != nil {
-			return nil, false, err
+			return out, false, err
 		}
 		t.meters[x.meter] = m
 	}
@@ -59,7 +93,7 @@ func (t *attribution) portions(ctx context.Context, x sharing) (out []portion, o
 		}
 	}
 	if m.Aggregate.Func != metering.AggregateSum && m.Aggregate.Func != metering.AggregateCount {
-		return nil, false, nil
+		return out, false, nil
 	}
 	if len(x.only) == 0 && len(x.by) == 1 {
 		if out, ok, err := t.overTime(ctx, m, x, x.by[0]); ok || err != nil {
@@ -77,7 +111,7 @@ const (
 )
 
 // measured divides the quantity of a meter by reading what it has counted.
-func (t *attribution) measured(ctx context.Context, m metering.Meter, x sharing) ([]portion, bool, error) {
+func (t *attribution) measured(ctx context.Context, m metering.Meter, x sharing) (out division, ok bool, err error) {
 	q := metering.UsageQuery{Org: t.org, Customer: x.customer, From: x.part.Start, To: x.part.End, By: slices.Clone(x.by), Zone: t.zone}
 	for _, f := range x.only {
 		if !slices.Contains(q.By, f.By) {
@@ -88,17 +122,16 @@ func (t *attribution) measured(ctx context.Context, m metering.Meter, x sharing)
 	rows, events, err := t.usage.Measured(ctx, q, m, most)
 	t.left = max(0, t.left-events)
 	if err != nil || events > most {
-		return nil, false, err
+		return out, false, err
 	}
-	var sum metering.Number
-	var out []portion
 	for _, r := range rows {
-		sum = sum.Add(r.Quantity)
+		out.of = out.of.Add(r.Quantity)
 		if !slices.ContainsFunc(x.only, func(f metering.UsageFilter) bool { return r.Group[f.By] != f.Value }) {
-			out = append(out, portion{r.Group, r.Quantity})
+			out.portions = append(out.portions, portion{r.Group, r.Quantity})
 		}
 	}
-	return out, sum.Compare(x.asked) == 0, nil
+	ok, err = t.counted(ctx, x, out.of)
+	return out, ok, err
 }
 
 // ways are the filters of a meter to try in turn. Sums by hour do not have the
@@ -115,27 +148,25 @@ func ways(counts []metering.UsageFilter, by []string, only []metering.UsageFilte
 
 // derived reads portions off sums of calls, if they are all that the meter has
 // counted.
-func (t *attribution) derived(ctx context.Context, x sharing, counted []metering.UsageFilter, read reading) ([]portion, bool, error) {
+func (t *attribution) derived(ctx context.Context, x sharing, counted []metering.UsageFilter, read reading) (out division, ok bool, err error) {
 	rows, err := t.rows(ctx, x.accrual, x.by, slices.Concat(x.only, counted))
 	if err != nil {
-		return nil, false, err
+		return out, false, err
 	}
 	all := rows
 	if len(x.only) > 0 {
 		if all, err = t.rows(ctx, x.accrual, nil, counted); err != nil {
-			return nil, false, err
+			return out, false, err
 		}
 	}
-	var sum metering.Number
 	for _, r := range all {
-		sum = sum.Add(read(r.UsageTotals))
+		out.of = out.of.Add(read(r.UsageTotals))
 	}
-	if sum.Compare(x.asked) != 0 {
-		return nil, false, nil // something counts that is no such call
+	if ok, err = t.counted(ctx, x, out.of); !ok || err != nil {
+		return out, false, err // something counts that is no such call
 	}
-	out := make([]portion, 0, len(rows))
 	for _, r := range rows {
-		out = append(out, portion{r.Group, read(r.UsageTotals)})
+		out.portions = append(out.portions, portion{r.Group, read(r.UsageTotals)})
 	}
 	return out, true, nil
 }
@@ -164,10 +195,10 @@ const maxIntervals = 1000
 
 // overTime divides the quantity of a meter that adds up by day or hour, by which
 // meters are kept themselves.
-func (t *attribution) overTime(ctx context.Context, m metering.Meter, x sharing, by string) (out []portion, ok bool, err error) {
+func (t *attribution) overTime(ctx context.Context, m metering.Meter, x sharing, by string) (out division, ok bool, err error) {
 	length := map[string]time.Duration{"day": 24 * time.Hour, "hour": time.Hour}[by]
 	if length == 0 || time.Duration(x.part.End-x.part.Start)*time.Microsecond > maxIntervals*length {
-		return nil, false, nil
+		return out, false, nil
 	}
 	q := metering.QuantityQuery{Org: t.org, Meter: m.ID, Customer: x.customer, From: x.part.Start, To: x.part.End, Interval: by, Zone: t.zone, Live: true}
 	if q.Zone == nil || by == "hour" {
@@ -179,25 +210,25 @@ func (t *attribution) overTime(ctx context.Context, m metering.Meter, x sharing,
 		return err
 	})
 	if err != nil {
-		return nil, false, err
+		return out, false, err
 	}
-	var sum metering.Number
 	for _, r := range rows {
 		quantity, err := metering.ParseNumber(r.Quantity)
 		if err != nil {
-			return nil, false, fmt.Errorf("quantity %q: %w", r.Quantity, err)
+			return out, false, fmt.Errorf("quantity %q: %w", r.Quantity, err)
 		}
 		if quantity.IsZero() {
 			continue
 		}
-		sum = sum.Add(quantity)
+		out.of = out.of.Add(quantity)
 		name := r.From.Time().In(q.Zone).Format(time.DateOnly)
 		if by == "hour" {
 			name = r.From.Hour().Time().Format(time.RFC3339)
 		}
-		out = append(out, portion{map[string]string{by: name}, quantity})
+		out.portions = append(out.portions, portion{map[string]string{by: name}, quantity})
 	}
-	return out, sum.Compare(x.asked) == 0, nil
+	ok, err = t.counted(ctx, x, out.of)
+	return out, ok, err
 }
 
 // reading is what sums of usage say of the quantity of a meter.

@@ -41,19 +41,21 @@ func (b *Biller) Charges(ctx context.Context, org string, q metering.UsageQuery,
 	}
 	var total big.Rat
 	shares := make(map[string]*big.Rat)
-	known, calls := true, b.attribution(org, q.Zone)
-	for _, a := range list {
+	used := make([]metering.Number, len(list)) // read before calls are, which may be more by then
+	for i, a := range list {
 		if out.Currency != "" && out.Currency != a.currency {
 			return Charges{Rows: make([]string, len(rows))}, nil
 		}
 		out.Currency, out.Open = a.currency, out.Open || a.open
-		n, err := b.partQuantity(ctx, org, a)
-		if err != nil {
+		if used[i], err = b.partQuantity(ctx, org, a); err != nil {
 			return out, fmt.Errorf("charges: %w", err)
 		}
-		total.Add(&total, a.earned(n))
+		total.Add(&total, a.earned(used[i]))
+	}
+	known, calls := true, b.attribution(org, q.Zone)
+	for i, a := range list {
 		if len(rows) > 0 && known {
-			if known, err = share(ctx, calls, q, a, n, shares); err != nil {
+			if known, err = share(ctx, calls, q, a, used[i], shares); err != nil {
 				return out, fmt.Errorf("charges: %w", err)
 			}
 		}
@@ -76,16 +78,17 @@ func (b *Biller) Charges(ctx context.Context, org string, q metering.UsageQuery,
 
 // share adds what each group has of an accrual; false if that is not known.
 func share(ctx context.Context, calls *attribution, q metering.UsageQuery, a accrual, part metering.Number, into map[string]*big.Rat) (bool, error) {
-	portions, ok, err := calls.portions(ctx, sharing{a, part, q.By, nil})
+	x := sharing{a, part, q.By, nil}
+	shared, ok, err := calls.portions(ctx, x)
 	if !ok || err != nil {
 		return false, err
 	}
-	for _, p := range portions {
+	for _, p := range shared.portions {
 		key := groupKey(p.group, q.By)
 		if into[key] == nil {
 			into[key] = new(big.Rat)
 		}
-		into[key].Add(into[key], a.earned(p.quantity))
+		into[key].Add(into[key], x.earned(p.quantity, shared.of))
 	}
 	return true, nil
 }

@@ -129,7 +129,7 @@ func costs(ctx context.Context, usage Spent, contracts contractsOf, q MarginQuer
 // earned puts what accruals have earned into groups.
 func (b *Biller) earned(ctx context.Context, p plan, list []accrual) (*margins, error) {
 	m := newMargins(p, b.usage, b.begun)
-	calls := b.attribution(p.Org, p.Zone)
+	var billed []earning
 	for _, a := range list {
 		of := map[string]string{"customer": a.customer, "product": a.product.Name, "period": periodText(a.period)}
 		if !p.admits(of) {
@@ -143,11 +143,24 @@ func (b *Biller) earned(ctx context.Context, p plan, list []accrual) (*margins, 
 		if err != nil {
 			return nil, err
 		}
-		if err := m.earn(ctx, calls, a, n, of); err != nil {
+		billed = append(billed, earning{a, n, of})
+	}
+	// Calls are read behind every quantity: what is read once for several meters has
+	// then no fewer of them than any has counted.
+	calls := b.attribution(p.Org, p.Zone)
+	for _, e := range billed {
+		if err := m.earn(ctx, calls, e); err != nil {
 			return nil, err
 		}
 	}
 	return m, nil
+}
+
+// earning is the quantity of the part of an accrual that was asked for.
+type earning struct {
+	accrual
+	used metering.Number
+	of   map[string]string // what its contract tells of it
 }
 
 // opened is the total that rows sum to. Where filters choose a group, that is what
@@ -216,10 +229,11 @@ func (m *margins) group(kind RowKind, values []string) *margin {
 	return g
 }
 
-// earn puts what an accrual has earned into its groups. of is what its contract
-// tells of it. Where calls have to be told apart and cannot be, it belongs to none;
-// and where only some of them are asked for, nobody knows whether it is theirs.
-func (m *margins) earn(ctx context.Context, calls *attribution, a accrual, n metering.Number, of map[string]string) error {
+// earn puts what an accrual has earned into its groups. Where calls have to be told
+// apart and cannot be, it belongs to none; and where only some of them are asked
+// for, nobody knows whether it is theirs.
+func (m *margins) earn(ctx context.Context, calls *attribution, e earning) error {
+	a, n, of := e.accrual, e.used, e.of
 	put := func(kind RowKind, values []string, earned *big.Rat) {
 		g := m.group(kind, values)
 		g.revenue.Add(&g.revenue, earned)
@@ -230,13 +244,14 @@ func (m *margins) earn(ctx context.Context, calls *attribution, a accrual, n met
 		m.group(RowGroup, m.values(of)).billed = true
 		return nil
 	}
-	portions, ok, err := calls.portions(ctx, sharing{a, n, m.calls, m.only})
+	x := sharing{a, n, m.calls, m.only}
+	shared, ok, err := calls.portions(ctx, x)
 	switch {
 	case err != nil:
 		return err
 	case ok:
-		for _, p := range portions {
-			put(RowGroup, m.values(p.group, of), a.earned(p.quantity))
+		for _, p := range shared.portions {
+			put(RowGroup, m.values(p.group, of), x.earned(p.quantity, shared.of))
 		}
 	case a.earned(n).Sign() == 0:
 	case len(m.only) > 0:

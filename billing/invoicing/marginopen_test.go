@@ -1,6 +1,7 @@
 package invoicing_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -292,6 +293,58 @@ func TestMargins_granted(t *testing.T) {
 		got = shown(w, invoicing.MarginQuery{By: []string{"period"}})
 		if want := `group ["` + feb + `"] 0-0.009; group ["` + mar + `"] 0.03-0.004; total [] 0.03-0.013; 0`; got != want {
 			w.Errorf("once both are billed:\n%s, want\n%s", got, want)
+		}
+	})
+}
+
+type read = invoicing.Usage
+
+// busy is usage that goes on while it is read.
+type busy struct {
+	read
+	use func()
+}
+
+func (b busy) Usage(ctx context.Context, q metering.UsageQuery) ([]metering.UsageRow, metering.UsageTotals, error) {
+	b.use()
+	return b.read.Usage(ctx, q)
+}
+
+func (b busy) Measured(ctx context.Context, q metering.UsageQuery, m metering.Meter, most int) ([]metering.MeasuredRow, int, error) {
+	b.use()
+	return b.read.Measured(ctx, q, m, most)
+}
+
+// TestMargins_busy: revenue is attributed while customers go on calling, of what
+// sums show and of what is read, of a period and of a part of it.
+func TestMargins_busy(t *testing.T) {
+	t.Parallel()
+	billingtest.OnBoth(t, func(w *billingtest.World) {
+		pictures := w.Price("1", 3)
+		pictures.Meter = meter(w, "images", metering.AggregateSum, "images")
+		w.Contract(w.Product("P", []billing.Price{w.Price("0.01", 1000), pictures}), "2026-02-01T00:00:00Z")
+		call := func(model string) {
+			w.Call("2026-02-02T00:30:00Z", model, 1000, func(e *metering.Event) {
+				e.Usage.Quantities = []metering.Quantity{{Name: "images", Amount: metering.NumberOf(1)}}
+			})
+		}
+		call("m")
+		call("n")
+		w.Biller = invoicing.New(w.Store, busy{w.Usage, func() { call("m") }})
+		for _, q := range []invoicing.MarginQuery{
+			{By: []string{"model"}},
+			{By: []string{"model"}, From: billingtest.Instant("2026-02-02T00:00:00Z"), To: billingtest.Instant("2026-02-03T00:00:00Z")},
+			{By: []string{"key"}, Only: []metering.UsageFilter{{By: "model", Value: "n"}}},
+		} {
+			r := report(w, q)
+			for _, row := range r.Rows {
+				if row.Kind != invoicing.RowGroup || row.Revenue == "0" {
+					w.Errorf("%+v: %+v", q, row)
+				}
+			}
+			if r.Outside != "0" {
+				w.Errorf("%+v: %s is outside", q, r.Outside)
+			}
 		}
 	})
 }
