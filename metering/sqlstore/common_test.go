@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/weirhq/weir/metering"
+	"github.com/weirhq/weir/metering/sqldb"
 	"github.com/weirhq/weir/metering/sqlstore"
 )
 
@@ -42,6 +43,37 @@ func event(t *testing.T, seq uint64) *metering.Event {
 	e.Usage.State = metering.UsageExact
 	e.Usage.Tokens[0] = 1
 	return e
+}
+
+// costs says of an event, by a correction, that it costs so many micro-dollars.
+func costs(t *testing.T, s *sqlstore.Store, e *metering.Event, micros int64) {
+	t.Helper()
+	id, err := metering.NewID()
+	if err != nil {
+		t.Fatal(err)
+	}
+	target := *e
+	target.Cost, target.CostState, target.CostReason = metering.Cost{Micros: micros}, metering.CostExact, ""
+	c, err := metering.Correction(id, e, nil, &target, false)
+	if err == nil {
+		err = s.Correct(t.Context(), c, 0, []byte{1})
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// forget makes an event one that is older than the columns for its run and its
+// upstream.
+func forget(t *testing.T, s *sqlstore.Store, e *metering.Event) {
+	t.Helper()
+	err := s.DB().Write(t.Context(), "make an event old", func(tx sqldb.Tx) error {
+		_, err := tx.Exec(t.Context(), "UPDATE events SET run = NULL, upstream = NULL WHERE at = $1", int64(e.At))
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
 }
 
 // expect holds that the store has so many events, that every sum agrees, and

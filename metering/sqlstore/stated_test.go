@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/weirhq/weir/metering"
+	"github.com/weirhq/weir/metering/sqlstore"
 )
 
 // TestStatedCosts_from: what was recorded before the sums were kept stays out of
@@ -33,29 +34,9 @@ func TestStatedCosts_from(t *testing.T) {
 				t.Fatal(err)
 			}
 			for _, e := range []*metering.Event{earlier, later} {
-				id, err := metering.NewID()
-				if err != nil {
-					t.Fatal(err)
-				}
-				target := *e
-				target.Cost = metering.Cost{Micros: 500_000}
-				c, err := metering.Correction(id, e, nil, &target, false)
-				if err != nil {
-					t.Fatal(err)
-				}
-				if err := s.Correct(t.Context(), c, 0, []byte{1}); err != nil {
-					t.Fatal(err)
-				}
+				costs(t, s, e, 500_000)
 			}
-			rows, err := s.StatedCosts(t.Context(), metering.StatedQuery{Org: metering.DefaultOrg})
-			if err != nil {
-				t.Fatal(err)
-			}
-			half := metering.Cost{Micros: 500_000}
-			want := metering.StatedSums{Calls: 1, Compared: 1, Stated: half, StatedCompared: half, Computed: half}
-			if len(rows) != 1 || rows[0].StatedSums != want {
-				t.Errorf("%+v, want the later call alone, corrected: %+v", rows, want)
-			}
+			countedAlone(t, s, "the later call alone, corrected")
 		})
 	}
 }
@@ -97,30 +78,25 @@ func TestStatedCosts_rolling(t *testing.T) {
 			}
 			ship(2, ours)
 			for _, e := range []*metering.Event{theirs, ours} {
-				id, err := metering.NewID()
-				if err != nil {
-					t.Fatal(err)
-				}
-				target := *e
-				target.Cost, target.CostState, target.CostReason = metering.Cost{Micros: 500_000}, metering.CostExact, ""
-				c, err := metering.Correction(id, e, nil, &target, false)
-				if err != nil {
-					t.Fatal(err)
-				}
-				if err := s.Correct(t.Context(), c, 0, []byte{1}); err != nil {
-					t.Fatal(err)
-				}
+				costs(t, s, e, 500_000)
 			}
-			rows, err := s.StatedCosts(t.Context(), metering.StatedQuery{Org: metering.DefaultOrg})
-			if err != nil {
-				t.Fatal(err)
-			}
-			half := metering.Cost{Micros: 500_000}
-			want := metering.StatedSums{Calls: 1, Compared: 1, Stated: half, StatedCompared: half, Computed: half}
-			if len(rows) != 1 || rows[0].StatedSums != want {
-				t.Errorf("%+v, want the call that was counted alone: %+v", rows, want)
-			}
+			countedAlone(t, s, "the call that was counted alone")
 		})
+	}
+}
+
+// countedAlone holds that one call is in the sums, with its correction and nothing
+// else.
+func countedAlone(t *testing.T, s *sqlstore.Store, which string) {
+	t.Helper()
+	rows, err := s.StatedCosts(t.Context(), metering.StatedQuery{Org: metering.DefaultOrg})
+	if err != nil {
+		t.Fatal(err)
+	}
+	half := metering.Cost{Micros: 500_000}
+	want := metering.StatedSums{Calls: 1, Compared: 1, Stated: half, StatedCompared: half, Computed: half}
+	if len(rows) != 1 || rows[0].StatedSums != want {
+		t.Errorf("%+v, want %s: %+v", rows, which, want)
 	}
 }
 

@@ -8,7 +8,6 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/weirhq/weir/metering"
-	"github.com/weirhq/weir/metering/sqldb"
 	"github.com/weirhq/weir/metering/sqlstore"
 )
 
@@ -34,13 +33,7 @@ func testRuns(t *testing.T, s *sqlstore.Store) {
 	if _, err := s.Ingest(t.Context(), metering.DefaultOrg, []*metering.Event{old, of(2, "", ""), of(3, "r", "eu"), of(4, "r", "us")}); err != nil {
 		t.Fatal(err)
 	}
-	err := s.DB().Write(t.Context(), "make an event old", func(tx sqldb.Tx) error {
-		_, err := tx.Exec(t.Context(), "UPDATE events SET run = NULL, upstream = NULL WHERE at = $1", int64(old.At))
-		return err
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
+	forget(t, s, old)
 	by := func(group string, only ...metering.UsageFilter) map[string]int64 {
 		t.Helper()
 		rows, totals, err := s.Usage(t.Context(), metering.UsageQuery{Org: metering.DefaultOrg, By: []string{group}, Only: only})
@@ -85,24 +78,9 @@ func TestUsage_runs_corrected(t *testing.T) {
 			if _, err := s.Ingest(t.Context(), metering.DefaultOrg, []*metering.Event{old, late}); err != nil {
 				t.Fatal(err)
 			}
-			err := s.DB().Write(t.Context(), "make an event old", func(tx sqldb.Tx) error {
-				_, err := tx.Exec(t.Context(), "UPDATE events SET run = NULL, upstream = NULL WHERE at = $1", int64(old.At))
-				return err
-			})
-			if err != nil {
-				t.Fatal(err)
-			}
-			for _, e := range []*metering.Event{old, late} {
-				target, id := *e, event(t, 1).ID
-				target.Cost = metering.Cost{Micros: 30}
-				c, err := metering.Correction(id, e, nil, &target, false)
-				if err == nil {
-					err = s.Correct(t.Context(), c, 0, []byte("{}"))
-				}
-				if err != nil {
-					t.Fatal(err)
-				}
-			}
+			forget(t, s, old)
+			costs(t, s, old, 30)
+			costs(t, s, late, 30)
 			rows, _, err := s.Usage(t.Context(), metering.UsageQuery{Org: metering.DefaultOrg, By: []string{"run", "upstream"}})
 			if err != nil {
 				t.Fatal(err)
