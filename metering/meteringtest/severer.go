@@ -12,9 +12,9 @@ import (
 // commit is the simple query by which the driver ends a transaction.
 const commit = "Q\x00\x00\x00\x0bcommit\x00"
 
-// Severer forwards connections to a server. While it is armed it lets one COMMIT
+// severer forwards connections to a server. While it is armed it lets one COMMIT
 // through, waits for the answer, keeps that to itself and closes.
-type Severer struct {
+type severer struct {
 	listener net.Listener
 	server   string
 	armed    atomic.Int32
@@ -22,14 +22,17 @@ type Severer struct {
 	wg       sync.WaitGroup
 }
 
-// Sever starts one and returns it with the URL of the database behind it.
-func Sever(t testing.TB, address string) (*Severer, string) {
+// Sever returns the URL of the same database behind a connection that can lose
+// replies. twice runs something that writes there and loses the replies to its first
+// two commits, of which the second is of another attempt; it fails if the something
+// does, or if no two replies were lost, which would show nothing.
+func Sever(t testing.TB, address string) (twice func(what string, do func() error), severed string) {
 	t.Helper()
 	u, err := url.Parse(address)
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &Severer{server: u.Host}
+	s := &severer{server: u.Host}
 	if s.listener, err = net.Listen("tcp", "127.0.0.1:0"); err != nil {
 		t.Fatal(err)
 	}
@@ -47,16 +50,21 @@ func Sever(t testing.TB, address string) (*Severer, string) {
 		s.wg.Wait()
 	})
 	u.Host = s.listener.Addr().String()
-	return s, u.String()
+	return func(what string, do func() error) {
+		t.Helper()
+		before := s.cut.Load()
+		s.armed.Store(2)
+		if err := do(); err != nil {
+			t.Errorf("%s: %v", what, err)
+		}
+		if n := s.cut.Load() - before; n != 2 {
+			t.Errorf("%s: %d replies were lost, want 2: the test shows nothing", what, n)
+		}
+		s.armed.Store(0)
+	}, u.String()
 }
 
-// Arm lets the replies to the next n commits get lost.
-func (s *Severer) Arm(n int32) { s.armed.Store(n) }
-
-// Cut is how many replies were lost.
-func (s *Severer) Cut() int32 { return s.cut.Load() }
-
-func (s *Severer) serve(client net.Conn) {
+func (s *severer) serve(client net.Conn) {
 	defer client.Close()
 	server, err := net.Dial("tcp", s.server)
 	if err != nil {

@@ -27,20 +27,8 @@ func layer(t *testing.T, level catalogue.Level, price string) *catalogue.Layer {
 // is made again from the start; it is there once. Row 10 of the failure matrix.
 func TestPrices_lostReply(t *testing.T) {
 	t.Parallel()
-	proxy, address := meteringtest.Sever(t, meteringtest.Postgres(t))
+	again, address := meteringtest.Sever(t, meteringtest.Postgres(t))
 	s := open(t, address)
-	again := func(what string, do func() error) {
-		t.Helper()
-		before := proxy.Cut()
-		proxy.Arm(2) // the second attempt loses its reply too
-		if err := do(); err != nil {
-			t.Errorf("%s: %v", what, err)
-		}
-		if n := proxy.Cut() - before; n != 2 {
-			t.Errorf("%s: %d replies were lost, want 2: the test shows nothing", what, n)
-		}
-		proxy.Arm(0)
-	}
 	ctx, org := t.Context(), metering.DefaultOrg
 	for n := range int64(3) {
 		l := layer(t, catalogue.Operator, fmt.Sprint(n+1))
