@@ -40,6 +40,18 @@ func (b *bulk) names() string {
 	return strings.Join(names, ", ")
 }
 
+// sums gives the table columns whose values are added to what the rows with the
+// same key have; the key is the columns so far.
+func (b *bulk) sums(names string) {
+	key := b.names()
+	var adding []string
+	for name := range strings.SplitSeq(names, ", ") {
+		b.columns = append(b.columns, column{name, "bigint"})
+		adding = append(adding, name+" = "+b.table+"."+name+" + excluded."+name)
+	}
+	b.conflict = "(" + key + ") DO UPDATE SET " + strings.Join(adding, ", ")
+}
+
 // run inserts or updates all rows. In PostgreSQL no two of them may have one key.
 func (b *bulk) run(ctx context.Context, q querier) error {
 	if len(b.rows) == 0 {

@@ -88,11 +88,9 @@ func (x *measuring) scan(r *sql.Rows) error {
 	if keep, err := x.keeps(found); err != nil || !keep {
 		return err
 	}
-	values := make([]string, len(x.query.By))
-	for i, by := range x.query.By {
-		if values[i], err = x.value(found, by); err != nil {
-			return err
-		}
+	values, err := x.values(found)
+	if err != nil {
+		return err
 	}
 	name := strings.Join(values, "\x00")
 	p := x.parts[name]

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"slices"
-	"strings"
 
 	"github.com/weirhq/weir/metering"
 	"github.com/weirhq/weir/metering/sqldb"
@@ -50,12 +49,7 @@ func rollUp(ctx context.Context, tx querier, events []*metering.Event) error {
 	}
 	slices.SortFunc(groups, group.compare)
 	b := bulk{table: "rollups", columns: []column{{"org_id", "text"}, {"customer", "bytea"}, {"hour", "bigint"}, {"key", "bytea"}, {"provider", "text"}, {"model", "text"}, {"test", "bigint"}}}
-	var adding []string
-	for name := range strings.SplitSeq(sumNames, ", ") {
-		b.columns = append(b.columns, column{name, "bigint"})
-		adding = append(adding, name+" = rollups."+name+" + excluded."+name)
-	}
-	b.conflict = "(org_id, customer, hour, key, provider, model, test) DO UPDATE SET " + strings.Join(adding, ", ")
+	b.sums(sumNames)
 	for _, g := range groups {
 		v := added[g]
 		// Picos are carried here, and once per shipment in the column: it holds 9e12

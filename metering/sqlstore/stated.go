@@ -122,12 +122,7 @@ func addStated(ctx context.Context, tx querier, events []*metering.Event, sums [
 	}
 	slices.SortFunc(groups, statedGroup.compare)
 	b := bulk{table: "stated_costs", columns: []column{{"org_id", "text"}, {"hour", "bigint"}, {"provider", "text"}, {"upstream", "text"}, {"model", "text"}}}
-	var adding []string
-	for name := range strings.SplitSeq(statedNames, ", ") {
-		b.columns = append(b.columns, column{name, "bigint"})
-		adding = append(adding, name+" = stated_costs."+name+" + excluded."+name)
-	}
-	b.conflict = "(org_id, hour, provider, upstream, model) DO UPDATE SET " + strings.Join(adding, ", ")
+	b.sums(statedNames)
 	for _, g := range groups {
 		b.rows = append(b.rows, append([]any{g.org, int64(g.hour), g.provider, g.upstream, g.model}, statedValues(added[g])...))
 	}

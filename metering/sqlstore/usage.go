@@ -161,12 +161,9 @@ func (t *tally) add(found map[string]string, v *sums) error {
 		return err
 	}
 	t.total.add(v)
-	values := make([]string, len(t.query.By))
-	for i, by := range t.query.By {
-		var err error
-		if values[i], err = t.value(found, by); err != nil {
-			return err
-		}
+	values, err := t.values(found)
+	if err != nil {
+		return err
 	}
 	name := strings.Join(values, "\x00")
 	row := t.rows[name]
@@ -176,6 +173,17 @@ func (t *tally) add(found map[string]string, v *sums) error {
 	}
 	row.add(v)
 	return nil
+}
+
+// values are those of the groups that were asked for, in their order.
+func (t *tally) values(found map[string]string) (out []string, err error) {
+	out = make([]string, len(t.query.By))
+	for i, by := range t.query.By {
+		if out[i], err = t.value(found, by); err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
 }
 
 func (t *tally) value(found map[string]string, by string) (string, error) {
