@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -25,6 +26,39 @@ func TestStatTime(t *testing.T) {
 		if _, err := statTime([]byte(bad)); err == nil {
 			t.Errorf("%q: no error", bad)
 		}
+	}
+}
+
+func TestStamp(t *testing.T) {
+	t.Parallel()
+	at := started.Add(1234567 * time.Microsecond)
+	data := []byte("data: {\"obfuscation\":\"" + stampPlace + "\"}")
+	putStamp(data[bytes.Index(data, []byte(stampPlace)):], at)
+	if got, err := delay(data, at.Add(70*time.Microsecond)); err != nil || got != 70*time.Microsecond {
+		t.Errorf("%s: %v, %v, want 70µs", data, got, err)
+	}
+	for _, bad := range []string{"", "data: x", "sent-12", "sent-x234567890"} {
+		if _, err := delay([]byte(bad), at); err == nil {
+			t.Errorf("%q: no error", bad)
+		}
+	}
+}
+
+// TestAdded takes what a direct stream has off the peers' slowest hundredth,
+// round by round.
+func TestAdded(t *testing.T) {
+	t.Parallel()
+	takes := map[string]time.Duration{"direct": 10, "nginx": 30, "weir": 35}
+	f, err := added(context.Background(), options{rounds: 2}, &peer{name: "direct"}, []*peer{{name: "nginx"}, {name: "weir"}}, "delay",
+		func(p *peer) ([]time.Duration, error) {
+			out := []time.Duration{time.Hour} // the slowest of 200 is not in the hundredth
+			for range 199 {
+				out = append(out, takes[p.name]*time.Microsecond)
+			}
+			return out, nil
+		})
+	if err != nil || !slices.Equal(f.Peers["nginx"], []float64{20, 20}) || !slices.Equal(f.Peers["weir"], []float64{25, 25}) || f.bar() != "≤ 1.5 met" {
+		t.Errorf("%+v, %s, %v", f, f.bar(), err)
 	}
 }
 
@@ -102,7 +136,10 @@ func TestCountEvents(t *testing.T) {
 // TestLoad_AgainstUpstream runs every kind of load against the upstream itself.
 func TestLoad_AgainstUpstream(t *testing.T) {
 	t.Parallel()
-	up, err := startUpstream(5, time.Millisecond)
+	short := pace{chunks: 5, gap: time.Millisecond, stamped: true}
+	early := short
+	early.at = true
+	up, err := startUpstream(paces{plain: pace{chunks: 5, gap: time.Millisecond}, timed: short, crowd: early})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -126,6 +163,19 @@ func TestLoad_AgainstUpstream(t *testing.T) {
 	}
 	if l, err := p.latencies(ctx, 2, 2*time.Millisecond, 20*time.Millisecond); err != nil || len(l) == 0 {
 		t.Errorf("latencies: %d, %v", len(l), err)
+	}
+	for model, pc := range map[string]pace{modelTimed: short, modelCrowd: early} {
+		d, err := p.timedStreams(ctx, 2, model, pc, 20*time.Millisecond)
+		if err != nil || len(d.first) == 0 || len(d.events) != 5*len(d.first) {
+			t.Errorf("timed streams of %s: %d first events, %d events, %v", model, len(d.first), len(d.events), err)
+		}
+		if len(d.events) > 0 && (slices.Min(d.events) < 0 || slices.Max(d.events) > time.Minute || slices.Min(d.first) < slices.Min(d.events)) {
+			t.Errorf("timed streams of %s: events %v, first %v", model, d.events, d.first)
+		}
+		pc.chunks++
+		if _, err := p.timedStreams(ctx, 1, model, pc, 20*time.Millisecond); err == nil {
+			t.Errorf("timed streams of %s: an event too few is no error", model)
+		}
 	}
 	if used, err := cpu(p.pids); err != nil || used < 0 {
 		t.Errorf("cpu: %v, %v", used, err)

@@ -4,7 +4,8 @@
 //
 // It measures processor time per call and per streamed chunk from /proc (user
 // and system time of the whole process, for Weir with its journal and shipping),
-// memory per open stream, and latency added to a direct call. Figures go to
+// memory per open stream, the delay of chunks and of first tokens, and latency
+// added to a direct call. Figures go to
 // standard output and, raw, to a file in deploy/bench/results.
 //
 //	go run ./deploy/bench [--quick] [--postgres URL] [--redis URL]
@@ -32,6 +33,8 @@ type options struct {
 	chunks   int           // per stream
 	gap      time.Duration // between two chunks
 	idle     int           // open streams while memory is measured
+	timed    int           // streams open at once while the delay of chunks is measured
+	crowd    int           // the same for the delay of first tokens
 	quick    bool
 	peers    string
 	postgres string
@@ -39,6 +42,7 @@ type options struct {
 	binary   string
 	config   string // more configuration of Weir, YAML
 	results  string
+	paces    paces
 }
 
 func main() {
@@ -50,6 +54,8 @@ func main() {
 	flag.IntVar(&o.chunks, "chunks", 200, "chunks per stream")
 	flag.DurationVar(&o.gap, "gap", 20*time.Millisecond, "between two chunks of a stream")
 	flag.IntVar(&o.idle, "idle", 2000, "idle open streams while memory is measured")
+	flag.IntVar(&o.timed, "timed", 20, "streams open at once while the delay of chunks is measured (T14)")
+	flag.IntVar(&o.crowd, "crowd", 1000, "streams open at once while the delay of first tokens is measured (T15)")
 	flag.BoolVar(&o.quick, "quick", false, "a look in under a minute: fewer and shorter rounds, nothing is written")
 	flag.StringVar(&o.peers, "peers", "nginx,weir", "what is measured")
 	flag.StringVar(&o.postgres, "postgres", "", "URL of Weir's database; empty: SQLite")
@@ -61,6 +67,7 @@ func main() {
 	if o.quick {
 		o.rounds, o.duration, o.gap, o.idle, o.results = 3, time.Second, 5*time.Millisecond, 1000, ""
 	}
+	o.paces = newPaces(o.chunks, o.gap)
 	if err := interruptible(o); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
@@ -84,7 +91,7 @@ func run(ctx context.Context, o options) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	up, err := startUpstream(o.chunks, o.gap)
+	up, err := startUpstream(o.paces)
 	if err != nil {
 		return err
 	}

@@ -23,6 +23,7 @@ type figure struct {
 const (
 	barCall   = 2.0       // times nginx
 	barChunk  = 2.5       // times nginx
+	barDelay  = 1.5       // times nginx's
 	barMemory = 40 * 1024 // bytes per open stream
 )
 
@@ -66,8 +67,23 @@ func measure(ctx context.Context, o options, direct *peer, peers []*peer) (*repo
 	if err != nil {
 		return nil, err
 	}
+	say("delay of chunks and of first tokens")
+	chunk, err := added(ctx, o, direct, peers, "p99 delay of a chunk", func(p *peer) ([]time.Duration, error) {
+		d, err := p.timedStreams(ctx, o.timed, modelTimed, o.paces.timed, o.duration)
+		return d.events, err
+	})
+	if err != nil {
+		return nil, err
+	}
+	first, err := added(ctx, o, direct, peers, "p99 delay of first token", func(p *peer) ([]time.Duration, error) {
+		d, err := p.timedStreams(ctx, o.crowd, modelCrowd, o.paces.crowd, o.duration)
+		return d.first, err
+	})
+	if err != nil {
+		return nil, err
+	}
 	say("latency")
-	r.Figures = append(r.Figures, call, asked, spliced, memory)
+	r.Figures = append(r.Figures, call, asked, spliced, memory, chunk, first)
 	if r.Latency, err = latency(ctx, o, append([]*peer{direct}, peers...)); err != nil {
 		return nil, err
 	}

@@ -65,7 +65,7 @@ func newReport(ctx context.Context, o options) *report {
 		},
 		Options: map[string]any{
 			"rounds": o.rounds, "duration": o.duration.String(), "conns": o.conns, "streams": o.streams, "chunks": o.chunks,
-			"gap": o.gap.String(), "idle": o.idle, "database": database, "counters": counters, "config": o.config,
+			"gap": o.gap.String(), "idle": o.idle, "timed": o.timed, "crowd": o.crowd, "database": database, "counters": counters, "config": o.config,
 		},
 	}
 }

@@ -18,9 +18,8 @@ const upstreamKey = "sk-bench-upstream"
 // upstream is a provider that answers at once: a chat completion of about 1 KB,
 // or a stream of chunks with a gap between them, in OpenAI's shape.
 type upstream struct {
-	ln     net.Listener
-	chunks int
-	gap    time.Duration
+	ln    net.Listener
+	paces paces
 	// completion is built once: making it is not what is measured.
 	completion string
 
@@ -30,12 +29,12 @@ type upstream struct {
 	wg     sync.WaitGroup
 }
 
-func startUpstream(chunks int, gap time.Duration) (*upstream, error) {
+func startUpstream(p paces) (*upstream, error) {
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return nil, err
 	}
-	u := &upstream{ln: ln, chunks: chunks, gap: gap, completion: newCompletion(), open: map[net.Conn]bool{}}
+	u := &upstream{ln: ln, paces: p, completion: newCompletion(), open: map[net.Conn]bool{}}
 	u.wg.Go(u.accept)
 	return u, nil
 }
@@ -110,23 +109,68 @@ func (u *upstream) answer(c *wire) error {
 		return err
 	}
 	usage := bytes.Contains(body, []byte(`"include_usage":true`))
-	if bytes.Contains(body, []byte(modelIdle)) {
+	switch {
+	case bytes.Contains(body, []byte(modelIdle)):
 		return idle(c, usage)
+	case bytes.Contains(body, []byte(modelTimed)):
+		return stream(c, usage, u.paces.timed)
+	case bytes.Contains(body, []byte(modelCrowd)):
+		return stream(c, usage, u.paces.crowd)
+	default:
+		return stream(c, usage, u.paces.plain)
 	}
-	return u.stream(c, usage)
 }
 
+// pace is how a stream comes.
+type pace struct {
+	chunks  int
+	gap     time.Duration // between two chunks
+	at      bool          // the first chunk comes with the head, not a gap later
+	stamped bool          // each chunk says when it was sent
+}
+
+// paces are those of the models that stream.
+type paces struct{ plain, timed, crowd pace }
+
+// newPaces has the two of the figures of delay beside the plain one: T14 asks
+// for 200 events ten milliseconds apart; for T15 a thousand streams must leave
+// the proxies with room, or what is measured is the queue before a full
+// processor.
+func newPaces(chunks int, gap time.Duration) paces {
+	return paces{
+		plain: pace{chunks: chunks, gap: gap},
+		timed: pace{chunks: 200, gap: 10 * time.Millisecond, stamped: true},
+		crowd: pace{chunks: 20, gap: 200 * time.Millisecond, at: true, stamped: true},
+	}
+}
+
+// length is how long a stream takes.
+func (p pace) length() time.Duration { return time.Duration(p.chunks) * p.gap }
+
 // stream sends the chunks, each in a write of its own at its own time.
-func (u *upstream) stream(c *wire, usage bool) error {
-	if _, err := io.WriteString(c, streamHead); err != nil {
+func stream(c *wire, usage bool, p pace) error {
+	data := []byte(framed(event(usage)))
+	place := bytes.Index(data, []byte(stampPlace))
+	chunk := func() []byte {
+		if p.stamped {
+			putStamp(data[place:], time.Now())
+		}
+		return data
+	}
+	begin := []byte(streamHead)
+	left := p.chunks
+	if p.at {
+		begin = append(begin, chunk()...)
+		left--
+	}
+	if _, err := c.Write(begin); err != nil {
 		return err
 	}
-	tick := time.NewTicker(u.gap)
+	tick := time.NewTicker(p.gap)
 	defer tick.Stop()
-	data := []byte(framed(event(usage)))
-	for range u.chunks {
+	for range left {
 		<-tick.C
-		if _, err := c.Write(data); err != nil {
+		if _, err := c.Write(chunk()); err != nil {
 			return err
 		}
 	}
@@ -155,6 +199,8 @@ const (
 	modelCall   = "gpt-4o-mini"
 	modelStream = "gpt-4o-mini"
 	modelIdle   = "gpt-4o-mini-idle"
+	modelTimed  = "gpt-4o-mini-timed"
+	modelCrowd  = "gpt-4o-mini-crowd"
 )
 
 const streamHead = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream; charset=utf-8\r\nTransfer-Encoding: chunked\r\n" +
@@ -172,7 +218,7 @@ func event(usage bool) string {
 	}
 	return `data: {"id":"chatcmpl-B9MBs8CjcvOU2jLn4n570S5qMJKcT","object":"chat.completion.chunk","created":1741569952,"model":"gpt-4o-mini-2024-07-18",` +
 		`"service_tier":"default","system_fingerprint":"fp_bba3c8e70b","choices":[{"index":0,"delta":{"content":" measured"},"logprobs":null,"finish_reason":null}]` +
-		null + `,"obfuscation":"k2TqvGBvR"}` + "\n\n"
+		null + `,"obfuscation":"` + stampPlace + `"}` + "\n\n"
 }
 
 const usageEvent = `data: {"id":"chatcmpl-B9MBs8CjcvOU2jLn4n570S5qMJKcT","object":"chat.completion.chunk","created":1741569952,"model":"gpt-4o-mini-2024-07-18",` +
