@@ -3,6 +3,7 @@ package journal
 import (
 	"errors"
 	"fmt"
+	"runtime"
 	"slices"
 	"sync"
 
@@ -97,8 +98,10 @@ func (j *Journal) swap() *batch {
 }
 
 func (j *Journal) lead() {
+	j.writing = true
+	j.gather()
 	b := j.swap()
-	j.writing, j.leading = true, b
+	j.leading = b
 	err := j.write(b)
 	if err == nil {
 		j.settle(b)
@@ -108,6 +111,18 @@ func (j *Journal) lead() {
 	j.leading = nil
 	b.wake.Broadcast()
 	j.yield()
+}
+
+// gather lets the goroutines that are ready to run go first: those among them
+// that have a record to write put it into the batch, which costs each a hundredth
+// of a write of its own. Where nothing else is ready it returns at once.
+func (j *Journal) gather() {
+	if len(j.calls.bySeq) < 2 {
+		return // nobody to wait for
+	}
+	j.mu.Unlock()
+	runtime.Gosched()
+	j.mu.Lock()
 }
 
 // yield ends the turn of a leader. One of those who wait in the next batch is
