@@ -4,6 +4,8 @@ GO       ?= go
 FUZZTIME ?= 10s
 # Packages that read what a stranger sends.
 PARSERS  := ./metering/dialect ./metering/estimate ./proxy
+# How many fuzz tests run side by side, each with one worker.
+AT_ONCE  ?= 2
 # What runs again under the race detector: where goroutines share state.
 RACE     ?= ./metering/... ./billing/... ./proxy/...
 # Flags of the benchmark, e.g. BENCH='--quick'.
@@ -55,12 +57,12 @@ fuzz: ## every fuzz test for FUZZTIME (10s) each
 		done; \
 	done
 
-parsers: ## every fuzz test of what clients and providers send, for FUZZTIME (10s) each, two at a time
+parsers: ## every fuzz test of what clients and providers send, for FUZZTIME (10s) each, AT_ONCE (2) side by side
 	@for pkg in $(PARSERS); do $(GO) test -list '^Fuzz' $$pkg | grep '^Fuzz' | sed "s|^|$$pkg |"; done | \
-		xargs -P 2 -L 1 deploy/test/fuzz $(FUZZTIME)
+		xargs -P $(AT_ONCE) -L 1 deploy/test/fuzz $(FUZZTIME)
 
-soak: ## the parsers of what clients and providers send, an hour each, two at a time (FUZZTIME=10m for less)
-	@git log -1 --format='soak of %h, %ci'
+soak: ## the parsers of what clients and providers send, an hour each, AT_ONCE side by side (FUZZTIME=10m for less)
+	@git log -1 --format='soak of %h, %ci'; echo "$(AT_ONCE) side by side on $$(nproc) processors"
 	@$(MAKE) --no-print-directory parsers FUZZTIME=$(if $(filter 10s,$(FUZZTIME)),1h,$(FUZZTIME))
 
 bench: ## cost per call, chunk and open stream against nginx (BENCH='--quick' for a look)
