@@ -84,7 +84,9 @@ func (s *Shipper) deliver(ctx context.Context, facts []*metering.Event) error {
 func (s *Shipper) priced(facts []*metering.Event) []*metering.Event {
 	copies := make([]metering.Event, len(facts))
 	out := make([]*metering.Event, len(facts))
+	var others metering.Courtesy
 	for i, e := range facts {
+		others.Step()
 		copies[i] = *e
 		out[i] = &copies[i]
 		s.pricer.Price(out[i])

@@ -120,8 +120,16 @@ func (b *bulk) oneByOne(ctx context.Context, q querier, report func(row int, cha
 		return err
 	}
 	defer func() { err = errors.Join(err, statement.Close()) }()
+	// The driver starts a goroutine for each statement that can be cancelled; that
+	// of one row, for which nobody else is waited for any more, need not be.
+	whole := context.WithoutCancel(ctx)
+	var others metering.Courtesy
 	for i, row := range b.rows {
-		result, err := statement.ExecContext(ctx, row...)
+		others.Step()
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		result, err := statement.ExecContext(whole, row...)
 		if err != nil {
 			return err
 		}

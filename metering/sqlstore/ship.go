@@ -103,7 +103,9 @@ func (s *Store) put(ctx context.Context, tx querier, events []*metering.Event, j
 func (s *Store) insert(ctx context.Context, tx querier, events []*metering.Event, journal int64) error {
 	b := bulk{table: "events", columns: eventColumns(), conflict: "DO NOTHING", rows: make([][]any, 0, len(events))}
 	ids := make([]metering.ID, 0, len(events))
+	var others metering.Courtesy
 	for _, e := range events {
+		others.Step()
 		row, err := s.eventRow(e, journal)
 		if err != nil {
 			return fmt.Errorf("event %s: %w", e.ID, err)

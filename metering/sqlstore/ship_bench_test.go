@@ -4,7 +4,11 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"path/filepath"
+	"runtime"
+	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -21,6 +25,31 @@ func BenchmarkShip(b *testing.B) {
 		"postgres": func() string { return meteringtest.Postgres(b) },
 	} {
 		b.Run(name, func(b *testing.B) { benchmarkShip(b, url()) })
+	}
+}
+
+// BenchmarkShip_wait is how long a call waits for the only processor while
+// shipments are written.
+func BenchmarkShip_wait(b *testing.B) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
+	var waits []time.Duration
+	var stop atomic.Bool
+	var call sync.WaitGroup
+	call.Go(func() {
+		for !stop.Load() {
+			asked := time.Now()
+			runtime.Gosched()
+			if waited := time.Since(asked); waited > 20*time.Microsecond { // less is the switch itself
+				waits = append(waits, waited)
+			}
+		}
+	})
+	benchmarkShip(b, "sqlite:"+filepath.Join(b.TempDir(), "weir.db"))
+	stop.Store(true)
+	call.Wait()
+	slices.Sort(waits)
+	for _, percent := range []int{50, 99} {
+		b.ReportMetric(float64(waits[(len(waits)-1)*percent/100].Microseconds()), fmt.Sprintf("p%d-wait-µs", percent))
 	}
 }
 
