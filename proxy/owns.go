@@ -204,6 +204,11 @@ func (x *exchange) keep() {
 	if !x.shares() || x.event.Status >= http.StatusMultipleChoices || x.event.Status == 0 && len(x.made) == 0 {
 		return
 	}
+	asked, polls := x.polled()
+	deletes := x.route.Deletes && x.event.Status != 0
+	if len(x.made) == 0 && !polls && !deletes {
+		return // nearly every call
+	}
 	ctx, cancel := context.WithTimeout(context.Background(), objectsLimit)
 	defer cancel()
 	for _, o := range x.made {
@@ -215,12 +220,12 @@ func (x *exchange) keep() {
 			x.s.log.Error("the owner of an object was not recorded", "event", x.event.ID.String(), "customer", x.event.Customer, "kind", o.Kind, "error", err)
 		}
 	}
-	if o, ok := x.polled(); ok {
-		if err := x.s.o.Objects.Created(ctx, &x.event.Call, o, x.creation); err != nil {
-			x.s.log.Warn("an object that was asked for is not followed", "kind", o.Kind, "event", x.event.ID.String(), "error", err)
+	if polls {
+		if err := x.s.o.Objects.Created(ctx, &x.event.Call, asked, x.creation); err != nil {
+			x.s.log.Warn("an object that was asked for is not followed", "kind", asked.Kind, "event", x.event.ID.String(), "error", err)
 		}
 	}
-	if !x.route.Deletes || x.event.Status == 0 {
+	if !deletes {
 		return
 	}
 	if err := x.s.o.Objects.Deleted(ctx, x.event.Org, x.up.Provider, x.route.Objects[0]); err != nil {

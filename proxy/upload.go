@@ -34,11 +34,20 @@ func (u *upload) begin(x *exchange) {
 	}
 }
 
+// arm moves the deadline on where a read may have to wait. One that has been read
+// with the head must not: setting it back costs as much again.
+func (u *upload) arm() error {
+	if u.framing == byLength && u.k.r.Buffered() > 0 {
+		return nil // nothing will be waited for
+	}
+	return u.k.arm(bodyLimit)
+}
+
 // read returns body bytes as they come. It returns no bytes and no error only
 // at the end.
 func (u *upload) read(p []byte) (n int, err error) {
 	for n == 0 && !u.done {
-		if err := u.k.arm(bodyLimit); err != nil {
+		if err := u.arm(); err != nil {
 			return 0, err
 		}
 		if u.framing == byLength {
