@@ -220,7 +220,13 @@ func (r *responsesReader) report(u *metering.Usage) reported {
 		return reportedInput
 	case r.usage.input.bad, !r.usage.input.set && !r.usage.total.set:
 		return reportedOutput
+	case r.awaitsFinal():
+		return reportedSoFar // some servers fill the usage of response.created with zeros
 	default:
 		return reportedAll
 	}
 }
+
+// awaitsFinal reports whether the event that ends every whole stream, with its
+// usage, has not come.
+func (r *responsesReader) awaitsFinal() bool { return r.stream && r.terminal == "" }

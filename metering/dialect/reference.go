@@ -52,15 +52,16 @@ func NewReferenceReader(r Route, contentType string) *ReferenceReader {
 
 // Feed sees the next bytes.
 func (r *ReferenceReader) Feed(p []byte) {
-	switch {
-	case r.form != nil:
+	if r.form != nil {
 		r.form.feed(p)
-	case !r.done:
-		for i := 0; i < len(p) && r.seen < 4; i++ {
-			// JSON of two or four bytes a character is read by some servers.
-			r.scan.bad = r.scan.bad || p[i] == 0
-			r.seen++
-		}
+		return
+	}
+	for i := 0; i < len(p) && r.seen < 4; i++ {
+		// JSON of two or four bytes a character is read by some servers.
+		r.scan.bad = r.scan.bad || p[i] == 0
+		r.seen++
+	}
+	if !r.done {
 		r.scan.feed(p)
 		r.done = r.scan.closed
 	}
