@@ -509,26 +509,25 @@ func (p *parts) forward(ctx context.Context, targets []config.Target) error {
 	return err
 }
 
-// accesses says how upstreams are asked what became of work that they do later.
+// accesses says how upstreams are asked what became of work that they do later:
+// at each endpoint with each of its keys.
 func accesses(list []proxy.Upstream, now func() time.Time) (deferred.Upstreams, error) {
 	out := deferred.Upstreams{}
 	for _, u := range list {
-		a := deferred.Access{BaseURL: u.BaseURL, Dialect: u.Dialect, Now: now}
-		keys := u.Credentials
-		if len(u.Endpoints) > 0 && a.BaseURL == "" {
-			a.BaseURL = u.Endpoints[0].BaseURL
-			if len(u.Endpoints[0].Credentials) > 0 {
-				keys = u.Endpoints[0].Credentials
-			}
-		}
-		if len(keys) > 0 {
-			a.Header, a.Value = u.KeyHeader, strings.TrimSpace(u.KeyScheme+" "+keys[0])
-		}
-		var err error
-		if a.Transport, err = proxy.Transport(u); err != nil {
+		places, err := proxy.Places(u)
+		if err != nil {
 			return nil, fmt.Errorf("upstream %s: %w", u.Name, err)
 		}
-		out[u.Name] = a
+		for _, p := range places {
+			a := deferred.Access{BaseURL: p.BaseURL, Dialect: u.Dialect, Transport: p.Transport, Now: now}
+			if len(p.Credentials) == 0 {
+				out[u.Name] = append(out[u.Name], a)
+			}
+			for _, key := range p.Credentials {
+				a.Header, a.Value = u.KeyHeader, strings.TrimSpace(u.KeyScheme+" "+key)
+				out[u.Name] = append(out[u.Name], a)
+			}
+		}
 	}
 	return out, nil
 }

@@ -93,7 +93,11 @@ func (x *exchange) mayFallBackOn(u *upstream) bool {
 func (x *exchange) again(s setback, f *refusal) (*refusal, bool) {
 	now := time.Now()
 	r := &x.up.Retry
-	if !x.repeatable() || x.gone || x.cut || x.tries.count >= r.attempts() || now.Sub(x.tries.first) > r.within() || !x.until.IsZero() && !now.Before(x.until) {
+	most := r.attempts()
+	if s.elsewhere { // each place may be the one
+		most = max(most, len(x.up.endpoints), len(x.at.keys.list))
+	}
+	if !x.repeatable() || x.gone || x.cut || x.tries.count >= most || now.Sub(x.tries.first) > r.within() || !x.until.IsZero() && !now.Before(x.until) {
 		return f, false
 	}
 	failed := x.described(s)
@@ -101,7 +105,7 @@ func (x *exchange) again(s setback, f *refusal) (*refusal, bool) {
 	x.blame(s)
 	switch {
 	case s.blame != everything && x.pick(now, false):
-	case x.fallBack(now):
+	case !s.elsewhere && x.fallBack(now):
 	case s.unsent && x.pick(now, true):
 	case s.repeats:
 		x.at, x.cred = at, cred

@@ -119,6 +119,9 @@ type setback struct {
 	after   time.Duration   // retry-after; 0: not said
 	repeats bool            // the configuration lets the same place be asked again
 	usage   *metering.Usage // what the provider said it had used
+	// elsewhere: another place of this upstream may have the object that this one
+	// does not know.
+	elsewhere bool
 }
 
 // judge draws the conclusions from the end of an attempt: f is nil if there is
@@ -169,6 +172,38 @@ func (x *exchange) judgeFailure(f *refusal) setback {
 // unreported is the usage of an attempt that may have generated something.
 func unreported() *metering.Usage { return &metering.Usage{State: metering.UsageUnknown} }
 
+// misplaced reports whether the place that was asked does not know an object
+// which the call names and another place of the upstream may have: endpoints and
+// keys can be accounts of their own. All providers answer 404 for it, but for
+// OpenAI where it is the response to go on from (400, previous_response_not_found)
+// and Google, which does not tell it from one that the account may not see (403).
+func (x *exchange) misplaced(status int, e *metering.UpstreamError) bool {
+	if x.up.ClientAuth || len(x.route.Objects)+len(x.asked.References) == 0 {
+		return false
+	}
+	switch status {
+	case 404:
+		return true
+	case 403:
+		return x.up.Dialect.Name() == "gemini"
+	case 400:
+		return e != nil && e.Code == "previous_response_not_found"
+	default:
+		return false
+	}
+}
+
+// lookElsewhere sends the call to the other endpoints, or where there is one to
+// the other keys. That an object is not there says nothing about a place's health.
+func (x *exchange) lookElsewhere(code string) setback {
+	s := setback{code: code, blame: theAddress, again: true, elsewhere: true}
+	if len(x.up.endpoints) == 1 && x.cred != nil {
+		s.blame = theKey
+	}
+	x.at.succeeded(x.tries.began)
+	return s
+}
+
 // judgeAnswer is judge of an answer that says that something is wrong.
 func (x *exchange) judgeAnswer() setback {
 	status := x.answer.status
@@ -176,6 +211,9 @@ func (x *exchange) judgeAnswer() setback {
 	var said metering.Usage
 	if x.repeatable() && x.worthHearing(status) {
 		said = x.listen()
+	}
+	if x.misplaced(status, said.Error) {
+		return x.lookElsewhere(errorName(status, said.Error))
 	}
 	r := rule(x.up.Dialect.Name(), status, after, said.Error, x.early)
 	if r.blame == theKey && x.cred == nil && status == 429 {
@@ -203,7 +241,7 @@ func (x *exchange) judgeAnswer() setback {
 func (x *exchange) worthHearing(status int) bool {
 	switch status {
 	case 400:
-		return x.up.Dialect.Name() == "gemini" && x.cred != nil
+		return x.up.Dialect.Name() == "gemini" && x.cred != nil || len(x.asked.References) > 0
 	case 401, 402, 403, 429:
 		return true
 	default:

@@ -17,7 +17,8 @@ import (
 	"github.com/weirhq/weir/metering/dialect"
 )
 
-// Access is how an upstream is asked about its objects.
+// Access is how one place of an upstream is asked about its objects: an endpoint
+// with one of its keys.
 type Access struct {
 	BaseURL string // without a last slash
 	Dialect dialect.Dialect
@@ -29,8 +30,9 @@ type Access struct {
 	Now       func() time.Time // nil: time.Now
 }
 
-// Upstreams asks the upstreams of a configuration, by their names.
-type Upstreams map[string]Access
+// Upstreams asks the upstreams of a configuration, by their names. An object is
+// in one place of an upstream, and nothing says in which.
+type Upstreams map[string][]Access
 
 var _ Provider = Upstreams(nil)
 
@@ -46,13 +48,13 @@ const (
 
 // Find implements [Provider].
 func (u Upstreams) Find(ctx context.Context, d *Deferral) (*Found, error) {
-	access, ok := u[d.Call.Upstream]
-	if !ok {
+	places := u[d.Call.Upstream]
+	if len(places) == 0 {
 		return nil, fmt.Errorf("upstream %q is not configured any more: %w", d.Call.Upstream, metering.ErrNotFound)
 	}
 	var body bytes.Buffer
 	path, remembered, _ := strings.Cut(d.Path, "#")
-	usage, status, err := access.ask(ctx, d, path, &body)
+	access, usage, status, err := look(ctx, places, d, path, &body)
 	if d.Kind == dialect.KindCache {
 		return access.cache(d, body.Bytes(), usage.Model, status, err)
 	}
@@ -93,6 +95,23 @@ func (u Upstreams) Find(ctx context.Context, d *Deferral) (*Found, error) {
 	lines.Finish = usage.Finish
 	found.Usage, found.Status = lines, status
 	return found, nil
+}
+
+// look asks one place after the other until one knows the object. An error that is
+// ErrGone says that all of them were asked and none does; where one could not be
+// asked the error is that one's.
+func look(ctx context.Context, places []Access, d *Deferral, path string, body *bytes.Buffer) (at Access, usage metering.Usage, status int, err error) {
+	var unsure error
+	for _, at = range places {
+		body.Reset()
+		if usage, status, err = at.ask(ctx, d, path, body); err == nil {
+			return at, usage, status, nil
+		}
+		if unsure == nil && !errors.Is(err, ErrGone) {
+			unsure = err
+		}
+	}
+	return at, usage, status, cmp.Or(unsure, err)
 }
 
 // videos are those that an operation has made.

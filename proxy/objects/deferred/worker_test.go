@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -35,6 +36,8 @@ type desk struct {
 	asked    atomic.Int64
 	now      atomic.Int64
 	customer string
+	// elsewhere are places that are asked before the provider.
+	elsewhere []string
 }
 
 func onBoth(t *testing.T, do func(d *desk)) {
@@ -101,7 +104,13 @@ func (d *desk) worker(change func(*deferred.Options)) *deferred.Worker {
 	upstreams := deferred.Upstreams{}
 	for _, name := range []string{"openai", "anthropic", "gemini"} {
 		speaks, _ := dialect.Named(name)
-		upstreams[name] = deferred.Access{BaseURL: d.provider.URL, Dialect: speaks, Header: "Authorization", Value: "Bearer sk-operator", Now: d.clock}
+		here := deferred.Access{BaseURL: d.provider.URL, Dialect: speaks, Header: "Authorization", Value: "Bearer sk-operator", Now: d.clock}
+		for _, elsewhere := range d.elsewhere {
+			other := here
+			other.BaseURL = elsewhere
+			upstreams[name] = append(upstreams[name], other)
+		}
+		upstreams[name] = append(upstreams[name], here)
 	}
 	o := deferred.Options{Store: d.store, Events: d.usage, Provider: upstreams, Now: d.clock}
 	if change != nil {
@@ -319,6 +328,46 @@ func TestWorker_dies(t *testing.T) {
 	})
 }
 
+// TestWorker_places: work is looked for at every place of an upstream, and is
+// lost only if all of them say so.
+func TestWorker_places(t *testing.T) {
+	onBoth(t, func(d *desk) {
+		const path = "/v1/responses/resp_1"
+		other := httptest.NewServer(http.NotFoundHandler())
+		defer other.Close()
+		closed := httptest.NewServer(http.NotFoundHandler())
+		closed.Close()
+		d.defers("openai", "/v1/responses", dialect.KindResponse, "resp_1")
+
+		d.elsewhere = []string{other.URL}
+		d.says(path, done)
+		d.round(d.worker(nil))
+		if list := d.recorded(); len(list) != 1 || list[0].Usage.Input != 20 {
+			d.Fatalf("recorded %+v", list)
+		}
+
+		d.defers("openai", "/v1/responses", dialect.KindResponse, "resp_2") // which nobody has
+		d.move(2 * time.Hour)
+		d.elsewhere = []string{closed.URL, other.URL}
+		if _, err := d.worker(nil).Round(d.Context()); err == nil || errors.Is(err, deferred.ErrGone) || len(d.recorded()) != 1 {
+			d.Fatalf("one place could not be asked, and the work is given up: %v", err)
+		}
+		d.elsewhere = []string{other.URL}
+		d.move(2 * time.Hour)
+		if _, err := d.worker(nil).Round(d.Context()); !errors.Is(err, deferred.ErrGone) {
+			d.Fatal(err)
+		}
+		var states []string
+		for _, e := range d.recorded() {
+			states = append(states, string(e.Usage.State))
+		}
+		slices.Sort(states)
+		if !slices.Equal(states, []string{"exact", "unknown"}) {
+			d.Errorf("recorded %q", states)
+		}
+	})
+}
+
 // TestWorker_waits: an upstream that fails is asked again, ever more rarely, and
 // what nobody will ever tell is recorded as unknown.
 func TestWorker_waits(t *testing.T) {
@@ -416,7 +465,7 @@ func TestWorker_videosBelow(t *testing.T) {
 			d.defers("gemini", strings.TrimPrefix(whole, base)+":predictLongRunning#resolution=720p&video_seconds=8", dialect.KindOperation, id)
 			d.round(d.worker(func(o *deferred.Options) {
 				speaks, _ := dialect.Named("gemini")
-				o.Provider = deferred.Upstreams{"gemini": {BaseURL: d.provider.URL + base, Dialect: speaks, Header: "Authorization", Value: "Bearer sk-operator", Now: d.clock}}
+				o.Provider = deferred.Upstreams{"gemini": {{BaseURL: d.provider.URL + base, Dialect: speaks, Header: "Authorization", Value: "Bearer sk-operator", Now: d.clock}}}
 			}))
 			if sent, want := d.sent[whole+":fetchPredictOperation"], `{"operationName":"`+whole[len("/v1/"):]+`/operations/`+id+`"}`; sent != want {
 				d.Errorf("below %q: asked for %s, want %s", base, sent, want)
