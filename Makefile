@@ -58,6 +58,7 @@ fuzz: ## every fuzz test for FUZZTIME (10s) each
 	done
 
 parsers: ## every fuzz test of what clients and providers send, for FUZZTIME (10s) each, AT_ONCE (2) side by side
+	@for pkg in $(PARSERS); do $(GO) test -c -fuzz=Fuzz -o /dev/null $$pkg; done # once, not by each of those beside each other
 	@for pkg in $(PARSERS); do $(GO) test -list '^Fuzz' $$pkg | grep '^Fuzz' | sed "s|^|$$pkg |"; done | \
 		xargs -P $(AT_ONCE) -L 1 deploy/test/fuzz $(FUZZTIME)
 
