@@ -33,6 +33,7 @@ const (
 	upgrade
 	protocols  // Sec-WebSocket-Protocol
 	extensions // Sec-WebSocket-Extensions
+	override   // a method that some servers take in place of the request's
 )
 
 // longestKnown is the length of the longest name that classify knows.
@@ -89,6 +90,8 @@ func classify(name []byte) kind {
 		return protocols
 	case "sec-websocket-extensions":
 		return extensions
+	case "x-http-method-override", "x-http-method", "x-method-override":
+		return override
 	default:
 		return plain
 	}

@@ -75,6 +75,9 @@ func (x *exchange) owns() *refusal {
 	if !x.shares() {
 		return nil
 	}
+	if f := x.overrides(); f != nil {
+		return f
+	}
 	if f := x.formed(); f != nil {
 		return f
 	}
