@@ -46,7 +46,7 @@ func TestPages_noUpstreamCost(t *testing.T) {
 		if route.Method != http.MethodGet || strings.Contains(route.Path, "login") || strings.HasSuffix(route.Path, "/return") {
 			continue
 		}
-		d.open(mine.path(route)+"?from=2026-01-01&to=2026-12-31").lacks("987", "canary", "cost_usd", "unpriced")
+		d.open(mine.path(route)+"?from=2026-01-01&to=2026-12-31").lacks("987.6", "987654", "canary", "cost_usd", "unpriced")
 	}
 	d.open("/calls/"+mine.call).wants("5,000 × $0.01 USD per 1,000 = $0.05 USD", "on the next invoice")
 }
