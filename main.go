@@ -18,6 +18,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"runtime"
 	"runtime/debug"
 	"slices"
 	"strings"
@@ -77,6 +78,12 @@ func main() {
 		// What is live is small and what a call leaves is garbage at once: half the
 		// collections for memory that is not missed.
 		debug.SetGCPercent(200)
+	}
+	if runtime.GOMAXPROCS(0) == 1 && os.Getenv("GOMAXPROCS") == "" {
+		// A goroutine that waits for the disk keeps its share of the scheduler until
+		// the runtime's monitor takes it away, up to 10 ms later. Of a single processor
+		// there is a single share, and every call would wait along with the journal.
+		runtime.GOMAXPROCS(2)
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	// The first signal drains; a second one kills as it would without us.

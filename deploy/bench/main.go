@@ -1,6 +1,7 @@
 // Command bench measures what Weir costs beside a plain reverse proxy that
 // meters nothing: nginx. Both stand before the same upstream on this machine and
-// take turns in the same run, so that what disturbs one disturbs the other.
+// take turns in the same run, so that what disturbs one disturbs the other. A
+// relay that only copies bytes runs beside them: what the network costs in Go.
 //
 // It measures processor time per call and per streamed chunk from /proc (user
 // and system time of the whole process, for Weir with its journal and shipping),
@@ -42,6 +43,8 @@ type options struct {
 	binary   string
 	config   string // more configuration of Weir, YAML
 	results  string
+	relay    string // address to be the relay at, instead of measuring
+	relayTo  string
 	paces    paces
 }
 
@@ -57,12 +60,14 @@ func main() {
 	flag.IntVar(&o.timed, "timed", 20, "streams open at once while the delay of chunks is measured (T14)")
 	flag.IntVar(&o.crowd, "crowd", 1000, "streams open at once while the delay of first tokens is measured (T15)")
 	flag.BoolVar(&o.quick, "quick", false, "a look in under a minute: fewer and shorter rounds, nothing is written")
-	flag.StringVar(&o.peers, "peers", "nginx,weir", "what is measured")
+	flag.StringVar(&o.peers, "peers", "nginx,relay,weir", "what is measured; relay: a program in Go that copies bytes and does nothing else")
 	flag.StringVar(&o.postgres, "postgres", "", "URL of Weir's database; empty: SQLite")
 	flag.StringVar(&o.redis, "redis", "", "URL of Weir's counters; empty: in process")
 	flag.StringVar(&o.binary, "weir", "", "program to measure; empty: build it")
 	flag.StringVar(&o.config, "config", "", "lines to add to Weir's configuration")
 	flag.StringVar(&o.results, "results", "deploy/bench/results", "directory of the raw figures; empty: none")
+	flag.StringVar(&o.relay, "relay", "", "be the relay at this address, as which the benchmark starts itself")
+	flag.StringVar(&o.relayTo, "relay-to", "", "where the relay passes on to")
 	flag.Parse()
 	if o.quick {
 		o.rounds, o.duration, o.gap, o.idle, o.results = 3, time.Second, 5*time.Millisecond, 1000, ""
@@ -78,6 +83,9 @@ func main() {
 func interruptible(o options) error {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	if o.relay != "" {
+		return relaying(ctx, o)
+	}
 	return run(ctx, o)
 }
 
@@ -139,12 +147,12 @@ func prepare() error {
 // startPeers starts what is to be measured. What it returns must be stopped,
 // with an error too.
 func startPeers(ctx context.Context, dir, upstream string, o options) ([]*peer, error) {
-	starts := map[string]func(context.Context, string, string, options) (*peer, error){"nginx": startNginx, "weir": startWeir}
+	starts := map[string]func(context.Context, string, string, options) (*peer, error){"nginx": startNginx, "relay": startRelay, "weir": startWeir}
 	var peers []*peer
 	for name := range strings.SplitSeq(o.peers, ",") {
 		start, ok := starts[name]
 		if !ok {
-			return peers, fmt.Errorf("peer %q: want nginx or weir", name)
+			return peers, fmt.Errorf("peer %q: want nginx, relay or weir", name)
 		}
 		p, err := start(ctx, dir, upstream, o)
 		if err != nil {

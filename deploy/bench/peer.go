@@ -133,7 +133,8 @@ func startNginx(ctx context.Context, dir, upstream string, _ options) (*peer, er
 	}
 	p.cmd = exec.Command(program, "-e", "stderr", "-p", dir, "-c", file)
 	p.cmd.Stderr = &p.log
-	if err := p.cmd.Start(); err != nil {
+	if err := startPinned(p.cmd, proxyCPU); err != nil {
+		p.stop()
 		return nil, err
 	}
 	if err := p.await(ctx, p.streams); err != nil {
@@ -147,16 +148,7 @@ func startNginx(ctx context.Context, dir, upstream string, _ options) (*peer, er
 		return nil, fmt.Errorf("nginx has %d workers, want one: %w", len(workers), err)
 	}
 	p.pids = []int{workers[0], p.cmd.Process.Pid}
-	return p, p.pinAll()
-}
-
-func (p *peer) pinAll() error {
-	for _, pid := range p.pids {
-		if err := pin(pid, proxyCPU); err != nil {
-			return err
-		}
-	}
-	return nil
+	return p, nil
 }
 
 // await waits until something accepts connections at addr.
@@ -208,19 +200,19 @@ func startWeir(ctx context.Context, dir, upstream string, o options) (*peer, err
 	}
 	p := &peer{name: "weir"}
 	p.cmd = exec.Command(program, "serve", "--config", file, "--data", data)
-	// As many threads run Go code as nginx has workers.
-	p.cmd.Env = append(withoutWeir(os.Environ()), "GOMAXPROCS=1")
+	p.cmd.Env = withoutWeir(os.Environ())
 	p.cmd.Dir = dir
 	p.cmd.Stderr = &p.log
 	out, err := p.cmd.StdoutPipe()
 	if err != nil {
 		return nil, err
 	}
-	if err := p.cmd.Start(); err != nil {
+	if err := startPinned(p.cmd, proxyCPU); err != nil {
+		p.stop()
 		return nil, err
 	}
 	p.pids = []int{p.cmd.Process.Pid}
-	if err := errors.Join(p.ready(ctx, out), p.pinAll(), p.account(ctx, program, data)); err != nil {
+	if err := errors.Join(p.ready(ctx, out), p.account(ctx, program, data)); err != nil {
 		p.stop()
 		return nil, fmt.Errorf("%w\n%s", err, p.log.String())
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"runtime"
 	"strconv"
@@ -124,6 +125,30 @@ func pin(pid, processor int) error {
 		}
 	}
 	return nil
+}
+
+// startPinned starts a program that has one processor and sees no other: moved
+// there later it would have made itself at home on all of them.
+func startPinned(cmd *exec.Cmd, processor int) error {
+	if runtime.NumCPU() < 2 {
+		return cmd.Start()
+	}
+	// A process begins with the processors of the thread that starts it.
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	var ours, its unix.CPUSet
+	its.Set(processor)
+	if err := unix.SchedGetaffinity(0, &ours); err != nil {
+		return fmt.Errorf("pin %s: %w", cmd.Path, err)
+	}
+	if err := unix.SchedSetaffinity(0, &its); err != nil {
+		return fmt.Errorf("pin %s: %w", cmd.Path, err)
+	}
+	err := cmd.Start()
+	if back := unix.SchedSetaffinity(0, &ours); back != nil {
+		err = errors.Join(err, fmt.Errorf("pin the load: %w", back))
+	}
+	return err
 }
 
 // pinSelf keeps this program off the proxies' processor.

@@ -140,18 +140,18 @@ func ratios(f figure, name, base string) []float64 {
 // print writes the table.
 func (r *report) print(w io.Writer) {
 	fmt.Fprintf(w, "%s, %d processors, Go %s, %s, commit %s, %v, load before %s\n\n", r.Machine.CPU, r.Machine.CPUs, r.Machine.Go, r.Machine.Nginx, r.Commit, r.Options["database"], r.Machine.Load)
-	fmt.Fprintf(w, "%-26s %12s %12s %18s %10s\n", "", "nginx", "weir", "weir / nginx", "bar")
+	fmt.Fprintf(w, "%-26s %12s %12s %12s %18s %10s\n", "", "nginx", "relay", "weir", "weir / nginx", "bar")
 	for _, f := range r.Figures {
-		fmt.Fprintf(w, "%-26s %12s %12s %18s %10s\n", f.Name, f.show("nginx"), f.show("weir"), f.ratio(), f.bar())
+		fmt.Fprintf(w, "%-26s %12s %12s %12s %18s %10s\n", f.Name, f.show("nginx"), f.show("relay"), f.show("weir"), f.ratio(), f.bar())
 	}
 	for _, f := range r.Figures {
 		if f.Rate != nil {
-			fmt.Fprintf(w, "%-26s %12s %12s\n", strings.Replace(f.Name, "CPU per ", "rate of ", 1), f.rate("nginx"), f.rate("weir"))
+			fmt.Fprintf(w, "%-26s %12s %12s %12s\n", strings.Replace(f.Name, "CPU per ", "rate of ", 1), f.rate("nginx"), f.rate("relay"), f.rate("weir"))
 		}
 	}
 	direct := r.Latency["direct"]
 	fmt.Fprintf(w, "\nadded latency to a direct call of p50 %s, p99 %s (%d calls)\n", round(direct.P50), round(direct.P99), direct.N)
-	for _, name := range []string{"nginx", "weir"} {
+	for _, name := range []string{"nginx", "relay", "weir"} {
 		if l, ok := r.Latency[name]; ok {
 			fmt.Fprintf(w, "%-26s p50 +%s  p90 +%s  p99 +%s\n", name, round(l.P50-direct.P50), round(l.P90-direct.P90), round(l.P99-direct.P99))
 		}
