@@ -40,8 +40,9 @@ const (
 	formPreamble formState = iota // before the first delimiter
 	formBoundary                  // behind a delimiter, to the end of its line
 	formHead
-	formFile  // in a part that is not kept
-	formField // in one that is
+	formFile    // in a part that is not kept
+	formField   // in one that is
+	formClosing // behind the last delimiter, to the end of its line
 	formEnded
 )
 
@@ -75,6 +76,8 @@ func (f *MultipartFields) Feed(p []byte) {
 			p = f.boundary(p)
 		case f.state == formHead:
 			p = f.heading(p)
+		case f.state == formClosing:
+			p = f.closing(p)
 		case len(f.carry) > 0:
 			p = f.resume(p)
 		default:
@@ -87,7 +90,8 @@ func (f *MultipartFields) Feed(p []byte) {
 // body has been fed. It is not ok if the body was no form or had more fields than
 // are kept: one of them could name another model than is seen.
 func (f *MultipartFields) Form() (form []byte, ok bool) {
-	if f.bad || f.state != formEnded {
+	closed := f.state == formEnded || f.state == formClosing && len(f.head) == 0
+	if f.bad || !closed {
 		return nil, false
 	}
 	return append(append(bytes.Clone(f.out), f.delimiter[2:]...), "--\r\n"...), true
@@ -160,7 +164,22 @@ func (f *MultipartFields) boundary(p []byte) []byte {
 	case "\r\n":
 		f.state, f.head = formHead, f.head[:0]
 	case "--":
+		f.state, f.head = formClosing, f.head[:0]
+	default:
+		f.bad = true
+	}
+	return p[1:]
+}
+
+// closing reads the rest of the line of the last delimiter: blanks alone. To a
+// reader that wants a line end of CR LF, and finds another, it is not the last.
+func (f *MultipartFields) closing(p []byte) []byte {
+	switch c := p[0]; {
+	case c == '\r' && len(f.head) == 0:
+		f.head = append(f.head, c)
+	case c == '\n' && len(f.head) > 0:
 		f.state = formEnded
+	case (c == ' ' || c == '\t') && len(f.head) == 0:
 	default:
 		f.bad = true
 	}
