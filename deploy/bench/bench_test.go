@@ -186,6 +186,41 @@ func TestLoad_AgainstUpstream(t *testing.T) {
 	}
 }
 
+// TestRelay: what passes the relay is answered as by the upstream, and the relay
+// ends when it is told to.
+func TestRelay(t *testing.T) {
+	t.Parallel()
+	up, err := startUpstream(paces{plain: pace{chunks: 5, gap: time.Millisecond}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer up.close()
+	addr, err := freeAddr()
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- relay(ctx, addr, up.addr()) }()
+	p := &peer{name: "relay", calls: addr, streams: addr, key: upstreamKey}
+	if err := p.await(ctx, addr); err != nil {
+		t.Fatal(err)
+	}
+	if n, err := p.callLoop(ctx, 2, 200*time.Millisecond); err != nil || n == 0 || n != p.sent.Load() {
+		t.Errorf("calls: %d answered, %d sent, %v", n, p.sent.Load(), err)
+	}
+	if n, err := p.streamLoop(ctx, 3, 5, true, 200*time.Millisecond); err != nil || n < 15 || n%5 != 0 {
+		t.Errorf("%d chunks, %v", n, err)
+	}
+	stop()
+	if err := <-ended; err != nil {
+		t.Errorf("the relay ended with %v", err)
+	}
+	if err := relaying(context.Background(), options{relay: addr}); err == nil {
+		t.Error("a relay without an upstream is no error")
+	}
+}
+
 func TestReport(t *testing.T) {
 	t.Parallel()
 	r := newReport(context.Background(), options{rounds: 3})
